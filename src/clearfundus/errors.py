@@ -1,0 +1,58 @@
+"""Every error this package raises on purpose. Each message says what was found, what was expected, what to do.
+
+    ClearfundusError
+    ├── PhotoError               a photograph cannot be used; the other photographs still can
+    │   ├── PhotoReadError         missing, empty, truncated, not an image, too large, not finite
+    │   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
+    │   └── FieldNotFoundError     readable, but shows no lit field of view
+    ├── SettingsError            a setting is unknown, of the wrong type or out of range
+    ├── WeightsError             a weights file is missing, altered, or of another architecture
+    ├── DeviceError              the named device or precision is not there
+    └── TrainingError            a training run cannot start or go on
+        ├── RunMismatchError       the run folder belongs to another configuration
+        └── NonFiniteLossError     a loss became NaN or infinite
+"""
+
+
+class ClearfundusError(Exception):
+    """Base of all errors raised on purpose; an interface shows its message and no traceback."""
+
+
+class PhotoError(ClearfundusError):
+    """One photograph cannot be used."""
+
+
+class PhotoReadError(PhotoError):
+    """The file or array is no usable picture."""
+
+
+class PhotoWriteError(PhotoError):
+    """The picture cannot be written there."""
+
+
+class FieldNotFoundError(PhotoError):
+    """The picture shows no lit field of view, so it is no fundus photograph."""
+
+
+class SettingsError(ClearfundusError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class WeightsError(ClearfundusError):
+    """A weights file is missing, altered, or made for another architecture."""
+
+
+class DeviceError(ClearfundusError):
+    """The named device or precision is not available; nothing was put in its place."""
+
+
+class TrainingError(ClearfundusError):
+    """A training run cannot start or cannot go on."""
+
+
+class RunMismatchError(TrainingError):
+    """The run folder was made with another configuration."""
+
+
+class NonFiniteLossError(TrainingError):
+    """A loss became NaN or infinite; the last good checkpoint is kept."""
