@@ -1,0 +1,1 @@
+"""clearfundus: makes blurry colour fundus photographs clear."""
