@@ -1,0 +1,85 @@
+"""The paper's enhancer: a generator trained on unpaired blurry and clear photographs.
+
+A network knows the scale it was trained at, so it is shown the retina at that field diameter; the *change* it
+makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+
+from clearfundus.errors import SettingsError
+from clearfundus.fundus.field import Field
+from clearfundus.photo import Photo, Pixels
+
+if TYPE_CHECKING:
+    from clearfundus.networks.weights import LoadedWeights
+
+Size = int | Literal["native"]
+"""A field diameter in pixels, or the photograph's own."""
+SMALLEST_SIZE = 32
+"""Field diameter in pixels below which no vessel is left to see."""
+HASH_DIGITS = 12
+"""Digits of the weights' hash that are written into a picture; enough to tell any two files apart."""
+
+
+def gan(
+    photo: Photo,
+    field: Field,
+    *,
+    model: "LoadedWeights | None" = None,
+    size: Size | None = None,
+) -> Photo:
+    """Enhance with the paper's generator, at the retinal scale it was trained at.
+
+    Source: Zhao, Yang, Cao, Li, Data-Driven Enhancement of Blurry Retinal Images via Generative Adversarial
+    Networks, MICCAI 2019, doi 10.1007/978-3-030-32239-7_9.
+
+    Args:
+        photo: The cropped photograph, surround filled.
+        field: Its field.
+        model: The weights; None loads the shipped default anew at every call.
+        size: Field diameter in pixels at which the network sees the photograph; None for the one it was
+            trained at (512 for the shipped weights), "native" for the photograph's own.
+
+    Raises:
+        SettingsError: If `size` is out of range.
+        WeightsError: If the shipped weights are missing or altered.
+    """
+    from clearfundus.networks.inference import run_generator
+    from clearfundus.networks.weights import load_weights
+
+    if model is None:
+        model = load_weights()
+    size = model.diameter if size is None else check_size(size)
+    pixels = photo.pixels
+    seen = pixels if size == "native" else _scaled(pixels, size, field.diameter)
+    # At the photograph's own scale the sum below is the network's output itself.
+    change = run_generator(model.network, seen) - seen
+    return photo.with_pixels(pixels + _resize(change, pixels.shape[:2]), **describe_gan(model, size))
+
+
+def describe_gan(model: "LoadedWeights", size: Size) -> dict[str, str]:
+    """Return the provenance that `gan` writes: method, weights, the first digits of their hash, size."""
+    return {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": str(size)}
+
+
+def check_size(size: Size) -> Size:
+    """Return `size`, or raise a SettingsError if no network can be shown a retina of that diameter."""
+    if size == "native" or (type(size) is int and size >= SMALLEST_SIZE):
+        return size
+    raise SettingsError(f"size: found {size!r}, expected {SMALLEST_SIZE} pixels or more, or 'native'")
+
+
+def _scaled(pixels: Pixels, size: int, diameter: float) -> Pixels:
+    height, width = (max(round(side * size / diameter), 2) for side in pixels.shape[:2])
+    return np.clip(_resize(pixels, (height, width)), 0, 1)
+
+
+def _resize(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
+    """Resize (H, W, 3): by area downwards, so that nothing aliases, by cubic interpolation upwards."""
+    if pixels.shape[:2] == shape:
+        return pixels
+    method = cv2.INTER_AREA if shape[0] * shape[1] < pixels.shape[0] * pixels.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, (shape[1], shape[0]), interpolation=method), np.float32)

@@ -1,0 +1,170 @@
+"""The floors in order: find the field, crop and fill, let a method work, put its result back at full size.
+
+Prepare a method once for many photographs: its weights are loaded then, and never again.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from clearfundus.errors import SettingsError
+from clearfundus.fundus.field import Field, find_field
+from clearfundus.fundus.frame import crop_to_field, put_back
+from clearfundus.methods import METHODS, Method
+from clearfundus.methods.gan import Size, check_size, describe_gan
+from clearfundus.photo import Photo
+
+if TYPE_CHECKING:
+    from clearfundus.networks.weights import LoadedWeights
+
+ARGUMENTS_OF_THEIR_OWN = {"model": "weights", "size": "size"}
+"""Keyword arguments of methods that are no free parameters -> the argument here that sets them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedMethod:
+    """A method with its parameters and weights, ready for any number of photographs.
+
+    Attributes:
+        name: Its name in `METHODS`.
+        function: The method, its keyword arguments bound.
+        provenance: What every photograph it returns says of itself.
+        weights: The weights it runs, if it needs any.
+    """
+
+    name: str
+    function: Method
+    provenance: Mapping[str, str]
+    weights: "LoadedWeights | None" = None
+
+    def __call__(self, photo: Photo, field: Field) -> Photo:
+        """Run it on a cropped, filled photograph."""
+        return self.function(photo, field)
+
+
+def prepare_method(
+    method: str,
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    size: Size | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> PreparedMethod:
+    """Choose a method, check its parameters and load its weights.
+
+    Args:
+        method: A name of `METHODS`.
+        weights: Name of shipped weights or path of a weights file; None for the default ones.
+        device: "auto", "cpu", "cuda" or "cuda:N"; a named device is never replaced by another.
+        size: Field diameter in pixels at which a network sees the photograph, or "native"; None for the
+            diameter its weights were trained at.
+        parameters: The method's own parameters by name; the others keep their defaults.
+
+    Raises:
+        SettingsError: If a name is unknown, a value is of the wrong type, or the method does not take what it
+            is given.
+        WeightsError: If the weights are unknown, missing or altered.
+        DeviceError: If the named device is not there.
+    """
+    if method not in METHODS:
+        raise SettingsError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
+    chosen = dict(parameters or {})
+    values = _check_parameters(method, chosen)
+    if "model" in inspect.signature(METHODS[method]).parameters:
+        return _prepare_network(method, weights, device, size, chosen)
+    for name, value in {"weights": weights, "size": size}.items():
+        if value is not None:
+            raise SettingsError(f"method {method!r} takes no {name}; it has no network")
+    if device not in ("auto", "cpu"):
+        raise SettingsError(
+            f"method {method!r} runs on the CPU; found device {device!r}, expected auto or cpu"
+        )
+    provenance = MappingProxyType({"method": method, **{name: str(value) for name, value in values.items()}})
+    return PreparedMethod(name=method, function=partial(METHODS[method], **chosen), provenance=provenance)
+
+
+def enhance(
+    photo: Photo,
+    method: str | Method = "gan",
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    size: Size | None = None,
+    parameters: Mapping[str, object] | None = None,
+) -> Photo:
+    """Enhance one photograph; outside its field every pixel stays as it is.
+
+    Args:
+        photo: The photograph, whole.
+        method: A name of `METHODS`, or a method itself: what `prepare_method` returned, or your own function.
+        weights: As for `prepare_method`, like the rest.
+        device: Where a network runs.
+        size: The field diameter a network sees.
+        parameters: The method's own parameters.
+
+    Returns:
+        A photograph of the same size, which says in its provenance what was done to it.
+
+    Raises:
+        FieldNotFoundError: If the photograph shows no lit field.
+        SettingsError: As `prepare_method`, also if `method` is a function and settings are given beside it.
+        WeightsError: As `prepare_method`.
+        DeviceError: As `prepare_method`.
+    """
+    if isinstance(method, str):
+        method = prepare_method(method, weights=weights, device=device, size=size, parameters=parameters)
+    elif (weights, device, size, parameters) != (None, "auto", None, None):
+        raise SettingsError("weights, device, size and parameters go with a method's name; found a function")
+    frame = crop_to_field(photo, find_field(photo))
+    return put_back(frame, method(frame.photo, frame.field))
+
+
+def free_parameters(method: Callable[..., Photo]) -> dict[str, Any]:
+    """Return the parameters of a method that a user may set, with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(method).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in ARGUMENTS_OF_THEIR_OWN
+    }
+
+
+def _prepare_network(
+    method: str, weights: str | Path | None, device: str, size: Size | None, chosen: dict[str, Any]
+) -> PreparedMethod:
+    from clearfundus.networks.device import choose_device
+    from clearfundus.networks.weights import load_weights
+
+    if size is not None:
+        check_size(size)
+    model = load_weights(weights, device=choose_device(device))
+    function: Callable[..., Photo] = METHODS[method]
+    return PreparedMethod(
+        name=method,
+        function=partial(function, model=model, size=size, **chosen),
+        provenance=MappingProxyType(describe_gan(model, model.diameter if size is None else size)),
+        weights=model,
+    )
+
+
+def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, object]:
+    """Return all the method's parameters, defaults and chosen ones, or raise a SettingsError."""
+    defaults = free_parameters(METHODS[method])
+    for name, value in chosen.items():
+        if name in ARGUMENTS_OF_THEIR_OWN:
+            raise SettingsError(f"{name!r} is set by {ARGUMENTS_OF_THEIR_OWN[name]!r}, not as a parameter")
+        if name not in defaults:
+            known = ", ".join(defaults) or "none"
+            raise SettingsError(f"method {method!r}: unknown parameter {name!r}; known: {known}")
+        expected = type(defaults[name])
+        # bool is an int to Python, and an int is as good as a float; nothing else is interchangeable
+        fits = type(value) is expected or (expected is float and type(value) is int)
+        if not fits:
+            raise SettingsError(
+                f"method {method!r}, parameter {name!r}: found {value!r} ({type(value).__name__}), "
+                f"expected {expected.__name__}"
+            )
+    return {**defaults, **chosen}
