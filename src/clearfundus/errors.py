@@ -1,16 +1,16 @@
 """Every error this package raises on purpose. Each message says what was found, what was expected, what to do.
 
-    ClearfundusError
-    ├── PhotoError               a photograph cannot be used; the other photographs still can
-    │   ├── PhotoReadError         missing, empty, truncated, not an image, too large, not finite
-    │   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
-    │   └── FieldNotFoundError     readable, but shows no lit field of view
-    ├── SettingsError            a setting is unknown, of the wrong type or out of range
-    ├── WeightsError             a weights file is missing, altered, or of another architecture
-    ├── DeviceError              the named device or precision is not there
-    └── TrainingError            a training run cannot start or go on
-        ├── RunMismatchError       the run folder belongs to another configuration
-        └── NonFiniteLossError     a loss became NaN or infinite
+ClearfundusError
+├── PhotoError               a photograph cannot be used; the other photographs still can
+│   ├── PhotoReadError         missing, empty, truncated, not an image, too large, not finite
+│   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
+│   └── FieldNotFoundError     readable, but shows no lit field of view
+├── SettingsError            a setting is unknown, of the wrong type or out of range
+├── WeightsError             a weights file is missing, altered, or of another architecture
+├── DeviceError              the named device or precision is not there
+└── TrainingError            a training run cannot start or go on
+    ├── RunMismatchError       the run folder belongs to another configuration
+    └── NonFiniteLossError     a loss became NaN or infinite
 """
 
 

@@ -1,0 +1,1 @@
+"""Tensors only: the paper's generator and discriminator, their weights files, and the device they run on."""

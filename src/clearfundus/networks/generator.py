@@ -1,0 +1,113 @@
+"""The generator of Zhao et al. (MICCAI 2019): stem, two downsamplings, residual blocks, two upsamplings, head.
+
+One architecture serves the enhancer (`G_e` in the paper) and the blurrer (`G_b`). It normalises by statistics of the
+whole picture (instance norm), so a picture cut into tiles gives another result than the picture in one piece.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from clearfundus.networks.initial import draw_weights
+
+SIDE_MULTIPLE = 4  # two stride-2 layers; other sides come back one to three pixels larger
+NORM_EPSILON = 1e-5
+SKIP_HEAD_SCALE = (
+    0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSettings:
+    """Shape of a generator.
+
+    Attributes:
+        width: Channels after the stem; 64 in the paper.
+        blocks: Residual blocks at quarter scale; 9 in the paper.
+        upsample: "transposed" (paper) or "resize": nearest x2 and a 3x3 convolution, without checkerboards.
+        skip: Whether the output is `x + f(x)`. The paper has none.
+    """
+
+    width: int = 64
+    blocks: int = 9
+    upsample: Literal["transposed", "resize"] = "transposed"
+    skip: bool = False
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.InstanceNorm2d(channels, eps=NORM_EPSILON, affine=False, track_running_stats=False)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions, each followed by instance norm, added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        """Build a block that keeps `channels` channels."""
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _norm(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            _norm(channels),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        return cast("Tensor", features + self.body(features))
+
+
+def _down(channels: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
+        _norm(2 * channels),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _up(channels: int, upsample: str) -> list[nn.Module]:
+    half = channels // 2
+    if upsample == "transposed":
+        grow: list[nn.Module] = [nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1)]
+    else:
+        grow = [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(channels, half, 3, padding=1)]
+    return [*grow, _norm(half), nn.ReLU(inplace=True)]
+
+
+class Generator(nn.Module):
+    """Translates a photograph: blurry to clear as enhancer, clear to blurry as blurrer."""
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        """Build the network and draw its weights with torch's current generator."""
+        super().__init__()
+        self.settings = settings
+        width = settings.width
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(width), nn.ReLU(inplace=True)
+        )
+        self.down = nn.Sequential(*_down(width), *_down(2 * width))
+        self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(settings.blocks)))
+        self.up = nn.Sequential(*_up(4 * width, settings.upsample), *_up(2 * width, settings.upsample))
+        self.head = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
+        draw_weights(self)
+        if settings.skip:
+            with torch.no_grad():
+                self.head.weight.mul_(SKIP_HEAD_SCALE)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Translate pictures.
+
+        Args:
+            picture: (N, 3, H, W) in [-1, 1]; H and W multiples of 4.
+
+        Returns:
+            (N, 3, H, W), in [-1, 1]; with the skip, values up to 1 beyond that range are possible.
+        """
+        features = self.stem(picture)  # (N, w, H, W)
+        features = self.down(features)  # (N, 4w, H/4, W/4)
+        features = self.bottleneck(features)
+        features = self.up(features)  # (N, w, H, W)
+        output = torch.tanh(self.head(features))  # (N, 3, H, W)
+        return picture + output if self.settings.skip else output

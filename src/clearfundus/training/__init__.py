@@ -1,0 +1,1 @@
+"""From two folders of photographs to weights: the paper's training, with simulated pairs before it if wished."""

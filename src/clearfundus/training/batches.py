@@ -1,0 +1,104 @@
+"""The batch of an iteration: a pure function of the settings, the photographs, the iteration and the rank."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from clearfundus.photo import Pixels
+from clearfundus.training.config import RunSettings
+from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, stack
+from clearfundus.training.distributed import Ranks
+from clearfundus.training.schedule import random_at, sample_indices, stage_at
+from clearfundus.training.step import Batch
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Photographs:
+    """The training photographs, or the held-out ones, of both sides."""
+
+    blurry: Sequence[Specimen]
+    clear: Sequence[Specimen]
+
+
+class Batches:
+    """Makes batches, the next one in a thread of its own while the current one is used."""
+
+    def __init__(
+        self, photographs: Photographs, settings: RunSettings, ranks: Ranks, device: torch.device
+    ) -> None:
+        """Prepare to make batches for this rank."""
+        self.photographs, self.settings, self.ranks, self.device = photographs, settings, ranks, device
+        self.worker = ThreadPoolExecutor(max_workers=1)
+        self.next: tuple[int, Future[Batch]] | None = None
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of iteration `step`."""
+        if self.next is None or self.next[0] != step:
+            self.next = (step, self.worker.submit(self._make, step))
+        batch = self.next[1].result()
+        self.next = (
+            (step + 1, self.worker.submit(self._make, step + 1)) if step + 1 < self.settings.steps else None
+        )
+        return batch
+
+    def close(self) -> None:
+        """Stop making batches."""
+        self.worker.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, step: int) -> Batch:
+        settings = self.settings
+        random = random_at(settings.seed, "batch", step, self.ranks.rank)
+        if stage_at(settings, step) == "simulated":
+            degraded, truth = self._pairs(step, settings.simulated.batch, random)
+            return self._batch([], [], jitter_gain(degraded + truth, settings.data.gain_jitter, random), None)
+        start = step - settings.simulated.steps
+        size = settings.unpaired.batch
+        blurry = self._cut(self.photographs.blurry, "blurry", start, size, random)
+        clear = self._cut(self.photographs.clear, "clear", start, size, random)
+        pairs: list[Pixels] = []
+        if settings.loss.simulated > 0:
+            degraded, truth = self._pairs(step, size, random)
+            pairs = degraded + truth
+        # one gain for all: it must not tell the two sides apart
+        squares = jitter_gain(blurry + clear + pairs, settings.data.gain_jitter, random)
+        noise = None
+        if settings.loss.cycle_noise > 0:
+            shape = (2 * size, settings.data.crop, settings.data.crop, 3)
+            noise = random.standard_normal(shape, dtype=np.float32) * (settings.loss.cycle_noise * 2 / 255)
+        return self._batch(squares[:size], squares[size : 2 * size], squares[2 * size :], noise)
+
+    def _batch(
+        self, blurry: list[Pixels], clear: list[Pixels], pairs: list[Pixels], noise: Pixels | None
+    ) -> Batch:
+        device, half = self.device, len(pairs) // 2
+        none = torch.empty((0, 3, self.settings.data.crop, self.settings.data.crop), device=device)
+        return Batch(
+            blurry=stack(blurry, device) if blurry else none,
+            clear=stack(clear, device) if clear else none,
+            degraded=stack(pairs[:half], device) if half else none,
+            truth=stack(pairs[half:], device) if half else none,
+            noise=None if noise is None else torch.from_numpy(noise).permute(0, 3, 1, 2).to(device),
+        )
+
+    def _indices(self, count: int, start: int, size: int, side: str) -> list[int]:
+        first = (start * self.ranks.count + self.ranks.rank) * size
+        return sample_indices(count, first, size, self.settings.seed, side)
+
+    def _cut(
+        self, specimens: Sequence[Specimen], side: str, start: int, size: int, random: np.random.Generator
+    ) -> list[Pixels]:
+        crop = self.settings.data.crop
+        return [
+            cut_square(specimens[i], crop, random) for i in self._indices(len(specimens), start, size, side)
+        ]
+
+    def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
+        clear, settings = self.photographs.clear, self.settings
+        made = [
+            cut_degraded_pair(clear[i], settings.data.crop, settings.simulated.degrade, random)
+            for i in self._indices(len(clear), step, size, "simulated")
+        ]
+        return [degraded for degraded, _ in made], [truth for _, truth in made]

@@ -1,0 +1,135 @@
+"""Checkpoints: a folder that appears whole or not at all, with all that an exact resume needs.
+
+Chance needs no state: it is a function of the iteration (see `schedule.random_at`), and so is the place in the data.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from clearfundus.errors import TrainingError
+from clearfundus.training.distributed import Ranks, wait_for_peers
+from clearfundus.training.pool import Pool
+from clearfundus.training.state import State
+
+KEPT = 2
+FOLDER = "checkpoints"
+
+
+def save_checkpoint(state: State, run: Path, ranks: Ranks) -> Path:
+    """Save the state; all processes call this together.
+
+    Args:
+        state: What to save.
+        run: The run folder; on several machines one that all see.
+        ranks: This process among its peers; the first saves the networks, each its own pools.
+
+    Returns:
+        The checkpoint's folder.
+    """
+    final = run / FOLDER / f"{state.step:08d}"
+    partial = final.with_name(f".{final.name}.part")
+    if ranks.rank == 0:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    wait_for_peers(ranks)
+    pools = {f"clear.{i:04d}": one for i, one in enumerate(state.clear_pool)}
+    pools |= {f"blurry.{i:04d}": one for i, one in enumerate(state.blurry_pool)}
+    save_file(_plain(pools), partial / f"pools_{ranks.rank}.safetensors")
+    if ranks.rank == 0:
+        save_file(_plain(_tensors(state)), partial / "state.safetensors")
+        (partial / "step.json").write_text(json.dumps({"step": state.step, "processes": ranks.count}))
+    wait_for_peers(ranks)
+    if ranks.rank == 0:
+        if final.exists():
+            shutil.rmtree(partial)
+        else:
+            partial.rename(final)
+        for old in list_checkpoints(run)[:-KEPT]:
+            shutil.rmtree(old)
+    wait_for_peers(ranks)
+    return final
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """Return a run's complete checkpoints, oldest first."""
+    return sorted(path for path in (run / FOLDER).glob("[0-9]*") if path.is_dir())
+
+
+def load_checkpoint(state: State, folder: Path, ranks: Ranks) -> None:
+    """Bring a new state to where a checkpoint stands, bit for bit.
+
+    Args:
+        state: A state of the same settings; changed in place.
+        folder: The checkpoint.
+        ranks: This process among its peers.
+
+    Raises:
+        TrainingError: If the checkpoint is damaged or was made by another number of processes.
+    """
+    device = next(state.translator.parameters()).device
+    try:
+        progress = json.loads((folder / "step.json").read_text())
+        if progress["processes"] != ranks.count:
+            raise TrainingError(
+                f"{folder}: made by {progress['processes']} processes, found {ranks.count}; resume with as many"
+            )
+        tensors = load_file(folder / "state.safetensors", device=str(device))
+        pools = load_file(folder / f"pools_{ranks.rank}.safetensors", device=str(device))
+        for name, network in state.networks.items():
+            network.load_state_dict(_under(tensors, name))
+        for name, optimizer in state.optimizers.items():
+            _load_optimizer(optimizer, _under(tensors, name))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise TrainingError(
+            f"{folder}: damaged checkpoint ({error}); delete it to resume from the one before"
+        ) from error
+    state.clear_pool, state.blurry_pool = _pool(pools, "clear"), _pool(pools, "blurry")
+    state.step = progress["step"]
+
+
+def _tensors(state: State) -> dict[str, Tensor]:
+    found = {
+        f"{name}.{key}": value
+        for name, network in state.networks.items()
+        for key, value in network.state_dict().items()
+    }
+    for name, optimizer in state.optimizers.items():
+        for index, moments in optimizer.state_dict()["state"].items():
+            found |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
+    return found
+
+
+def _load_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, key = name.split(".")
+        # Adam counts its steps on the CPU
+        moments.setdefault(int(index), {})[key] = value.cpu() if key == "step" else value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copy to the CPU; a picture of a batch is a view, and safetensors saves no views."""
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in tensors.items()
+    }
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(f"{prefix}."): value
+        for name, value in tensors.items()
+        if name.startswith(f"{prefix}.")
+    }
+
+
+def _pool(tensors: dict[str, Tensor], side: str) -> Pool:
+    """Rebuild a pool in its order, in the layout that fakes have."""
+    return tuple(tensors[name] for name in sorted(tensors) if name.startswith(f"{side}."))

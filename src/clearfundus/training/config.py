@@ -1,0 +1,273 @@
+"""The settings of a training run: one tree of dataclasses, mirrored by TOML; nothing is coerced, nothing is unknown."""
+
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from clearfundus.errors import SettingsError
+from clearfundus.fundus.degrade import DegradeSettings
+from clearfundus.networks.device import Precision
+from clearfundus.networks.discriminator import DiscriminatorSettings
+from clearfundus.networks.generator import GeneratorSettings
+
+SettingsType = TypeVar("SettingsType")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """How photographs become training squares.
+
+    Attributes:
+        diameter: Field diameter in pixels that each photograph is scaled to.
+        crop: Side in pixels of the squares; a multiple of 4.
+        inside: Least share of a square that lies in the field.
+        validation: Share of the eyes that is held out.
+        surround: "fill" (reflected retina) or "black" outside the field.
+        gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
+    """
+
+    diameter: int = 512
+    crop: int = 256
+    inside: float = 0.75
+    validation: float = 0.05
+    surround: Literal["fill", "black"] = "fill"
+    gain_jitter: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedSettings:
+    """The stage before the unpaired one: clear photographs and their degraded copies. Not in the paper.
+
+    Attributes:
+        steps: Iterations; 0 leaves the stage out.
+        batch: Squares in an iteration, on each process.
+        learning_rate: Adam's rate, constant over the first half, then linear to 0.
+        gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
+        blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
+        degrade: Ranges of the degradations.
+    """
+
+    steps: int = 0
+    batch: int = 2
+    learning_rate: float = 2e-4
+    gradient: float = 2.0
+    blurrer_every: int = 0
+    degrade: DegradeSettings = field(default_factory=DegradeSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedSettings:
+    """The paper's stage.
+
+    Attributes:
+        steps: Iterations.
+        batch: Squares of each side in an iteration, on each process.
+        learning_rate: Adam's rate for the generators, constant over the first half, then linear to 0.
+        discriminator_rate: The same for the discriminators.
+        pool: Past fakes kept for each discriminator.
+    """
+
+    steps: int = 110_000
+    batch: int = 1
+    learning_rate: float = 2e-4
+    discriminator_rate: float = 2e-4
+    pool: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """Weights and variants of the generators' losses.
+
+    Attributes:
+        adversarial: Weight of the least-squares adversarial loss.
+        feature: Weight of the feature consistency L_Cfea (eq. 3).
+        image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation; a small
+            value beside `feature` is the anchor against drifting colour.
+        identity: Weight of the identity loss (eq. 4).
+        simulated: Weight of the simulated-pair loss kept up in the unpaired stage. Not in the paper.
+        feature_layers: How many of the discriminator's five convolutions take part, from the first on.
+        feature_reduction: "mean" or "sum" over those layers.
+        feature_relative: Whether each layer's difference is divided by the norm of the real photograph's features.
+        cycle_noise: Standard deviation, in units of 1/255, of the noise added after 8-bit rounding of the translated
+            picture before it is translated back; 0 leaves both out. It keeps the cycle from hiding a code there.
+    """
+
+    adversarial: float = 1.0
+    feature: float = 10.0
+    image: float = 0.0
+    identity: float = 10.0
+    simulated: float = 0.0
+    feature_layers: int = 5
+    feature_reduction: Literal["mean", "sum"] = "mean"
+    feature_relative: bool = False
+    cycle_noise: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EverySettings:
+    """How often things happen, in iterations.
+
+    Attributes:
+        log: A line of the log.
+        sample: A sheet of samples.
+        validate: A validation.
+        checkpoint: A checkpoint.
+    """
+
+    log: int = 20
+    sample: int = 500
+    validate: int = 1000
+    checkpoint: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Everything that decides what a training run yields.
+
+    Attributes:
+        name: Name of the weights.
+        seed: Seed of every chance in the run.
+        precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
+        ema: Decay of the moving average of the generators that is saved.
+    """
+
+    name: str
+    seed: int = 0
+    precision: Precision = "auto"
+    ema: float = 0.999
+    data: DataSettings = field(default_factory=DataSettings)
+    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    simulated: SimulatedSettings = field(default_factory=SimulatedSettings)
+    unpaired: UnpairedSettings = field(default_factory=UnpairedSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    every: EverySettings = field(default_factory=EverySettings)
+
+    @property
+    def steps(self) -> int:
+        """Iterations of both stages."""
+        return self.simulated.steps + self.unpaired.steps
+
+
+def read_settings(path: Path | str) -> RunSettings:
+    """Read a run's settings from a TOML file.
+
+    Raises:
+        SettingsError: If the file is missing or no TOML, or a setting is unknown, missing, mistyped or out of range.
+    """
+    path = Path(path)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path}: no readable TOML file: {error}") from error
+    return settings_from(table, path.name)
+
+
+def settings_from(table: Mapping[str, Any], where: str) -> RunSettings:
+    """Build a run's settings from nested tables.
+
+    Args:
+        table: As read from TOML.
+        where: Name of the source, for messages.
+
+    Raises:
+        SettingsError: See `read_settings`.
+    """
+    settings = _build(RunSettings, table, where)
+    _check_ranges(settings, where)
+    return settings
+
+
+def _build(kind: type[SettingsType], table: Mapping[str, Any], where: str) -> SettingsType:
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+    types_of = typing.get_type_hints(kind)
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"{where}: unknown setting {key!r}; known: {', '.join(known)}")
+    try:
+        return kind(**{key: _value(types_of[key], value, f"{where}: {key}") for key, value in table.items()})
+    except TypeError as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _value(kind: Any, value: object, where: str) -> object:
+    if is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where}: found {value!r}, expected a table")
+        return _build(typing.cast("type[Any]", kind), value, where.replace(": ", ": [", 1) + "]")
+    if typing.get_origin(kind) is tuple:
+        parts = typing.get_args(kind)
+        if not isinstance(value, list | tuple) or len(value) != len(parts):
+            raise SettingsError(f"{where}: found {value!r}, expected {len(parts)} values")
+        return tuple(_value(part, one, where) for part, one in zip(parts, value, strict=True))
+    if typing.get_origin(kind) in (Literal, types.UnionType):
+        if value not in typing.get_args(kind) or isinstance(value, bool):
+            raise SettingsError(f"{where}: found {value!r}, expected one of {typing.get_args(kind)}")
+        return value
+    return _plain(kind, value, where)
+
+
+def _plain(kind: type[object], value: object, where: str) -> object:
+    if kind is float and type(value) is int:
+        return float(value)  # the same number: 10 for 10.0
+    if type(value) is not kind:
+        raise SettingsError(f"{where}: found {value!r}, expected a value of type {kind.__name__}")
+    return value
+
+
+def _check_ranges(settings: RunSettings, where: str) -> None:
+    data, pairs, unpaired, loss = settings.data, settings.simulated, settings.unpaired, settings.loss
+    checks = {
+        "data.crop must be a multiple of 4, from 64 on": data.crop >= 64 and data.crop % 4 == 0,
+        "data.diameter must be at least data.crop": data.diameter >= data.crop,
+        "data.inside must lie in [0, 1]": 0 <= data.inside <= 1,
+        "data.validation must lie in (0, 0.5]": 0 < data.validation <= 0.5,
+        "data.gain_jitter must lie in [0, 0.5]": 0 <= data.gain_jitter <= 0.5,
+        "generator.width and blocks must be at least 1": min(
+            settings.generator.width, settings.generator.blocks
+        )
+        >= 1,
+        "discriminator.width must be at least 1": settings.discriminator.width >= 1,
+        "steps must not be negative, and not both 0": min(pairs.steps, unpaired.steps) >= 0
+        and settings.steps > 0,
+        "batch must be at least 1": min(pairs.batch, unpaired.batch) >= 1,
+        "learning rates must be positive": min(
+            pairs.learning_rate, unpaired.learning_rate, unpaired.discriminator_rate
+        )
+        > 0,
+        "simulated.blurrer_every must not be negative": pairs.blurrer_every >= 0,
+        "unpaired.pool must not be negative": unpaired.pool >= 0,
+        "loss.feature_layers must lie in 1..5": 1 <= loss.feature_layers <= 5,
+        "loss weights must not be negative": min(
+            loss.adversarial,
+            loss.feature,
+            loss.image,
+            loss.identity,
+            loss.simulated,
+            loss.cycle_noise,
+            pairs.gradient,
+        )
+        >= 0,
+        "ema must lie in [0, 1)": 0 <= settings.ema < 1,
+        "seed must not be negative": settings.seed >= 0,
+        "every.* must be at least 1": min(asdict(settings.every).values()) >= 1,
+    }
+    for rule, holds in checks.items():
+        if not holds:
+            raise SettingsError(f"{where}: {rule}")
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """List the settings in which two trees differ, as "key: this -> that"."""
+    found: list[str] = []
+    for key in sorted({*one, *other}):
+        left, right = one.get(key), other.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            found += differences(left, right, f"{prefix}{key}.")
+        elif left != right:
+            found.append(f"{prefix}{key}: {left!r} -> {right!r}")
+    return found

@@ -1,0 +1,143 @@
+"""Photographs as training squares: cropped to the field, scaled to one field diameter, cut at random, turned, flipped.
+
+Chance comes from a generator that is a function of the iteration (see `schedule.random_at`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clearfundus.errors import PhotoError, TrainingError
+from clearfundus.fundus.degrade import DegradeSettings, degrade_pixels, draw_degradation
+from clearfundus.fundus.field import Field, find_field
+from clearfundus.fundus.frame import crop_to_field
+from clearfundus.photo import READABLE_SUFFIXES, Mask, Pixels, read_photo
+from clearfundus.training.config import DataSettings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Specimen:
+    """One photograph, ready to cut squares from.
+
+    Attributes:
+        name: File name.
+        pixels: RGB, uint8, (H, W, 3): eight bits keep a thousand photographs in under a gigabyte.
+        mask: (H, W), true on the retina.
+        corners: Rows and columns of the top left corners of all squares that lie far enough inside, (N, 2).
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    mask: Mask
+    corners: NDArray[np.int32]
+
+
+def list_photographs(folder: Path) -> list[Path]:
+    """Return the pictures under a folder, sorted.
+
+    Raises:
+        TrainingError: If the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise TrainingError(f"{folder}: no such folder; expected a folder of photographs")
+    paths = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES and path.is_file()
+    )
+    if not paths:
+        raise TrainingError(
+            f"{folder}: holds no photographs; readable: {' '.join(sorted(READABLE_SUFFIXES))}"
+        )
+    return paths
+
+
+def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Specimen | PhotoError]:
+    """Read photographs one by one; for one that cannot be used, its error comes in its place.
+
+    Args:
+        paths: The files.
+        settings: Diameter, crop, surround.
+    """
+    for path in paths:
+        try:
+            yield _specimen(path, settings)
+        except PhotoError as error:
+            yield error
+
+
+def _specimen(path: Path, settings: DataSettings) -> Specimen:
+    photo = read_photo(path)
+    frame = crop_to_field(photo, find_field(photo))
+    scale = settings.diameter / frame.field.diameter
+    mask = frame.field.mask
+    filled = frame.photo.pixels
+    pixels = filled if settings.surround == "fill" else np.where(mask[..., None], filled, np.float32(0))
+    size = [max(1, round(side * scale)) for side in mask.shape]
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    pixels = np.clip(cv2.resize(pixels, (size[1], size[0]), interpolation=way), 0, 1)
+    mask = cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    below, right = (
+        max(0, settings.crop - side) for side in size
+    )  # a field cut off by the camera may be too flat
+    pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT)
+    mask = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0).astype(bool)
+    eight_bit = np.rint(pixels * 255).astype(np.uint8)
+    return Specimen(name=path.name, pixels=eight_bit, mask=mask, corners=_corners(mask, settings))
+
+
+def _corners(mask: Mask, settings: DataSettings) -> NDArray[np.int32]:
+    """Find every square with enough retina in it; where there is none, those with the most."""
+    total = cv2.integral(mask.astype(np.uint8))
+    side = settings.crop
+    inside = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    enough = min(settings.inside * side * side, float(inside.max()))
+    return np.argwhere(inside >= enough).astype(np.int32)
+
+
+def cut_square(specimen: Specimen, side: int, random: np.random.Generator) -> Pixels:
+    """Cut one random square, turned by a random right angle and flipped at even odds.
+
+    Returns:
+        RGB, (side, side, 3), float32 in [0, 1].
+    """
+    pixels = specimen.pixels.astype(np.float32) / np.float32(255)
+    return _cut(pixels, specimen, side, random)
+
+
+def cut_degraded_pair(
+    specimen: Specimen, side: int, settings: DegradeSettings, random: np.random.Generator
+) -> tuple[Pixels, Pixels]:
+    """Degrade a clear photograph and cut the same random square from both.
+
+    Returns:
+        The degraded and the clear square, each (side, side, 3), float32 in [0, 1].
+    """
+    clear = specimen.pixels.astype(np.float32) / np.float32(255)
+    degraded = degrade_pixels(clear, Field(mask=specimen.mask), draw_degradation(random, settings))
+    both = _cut(np.concatenate([degraded, clear], axis=2), specimen, side, random)
+    return both[..., :3], both[..., 3:]
+
+
+def _cut(pixels: Pixels, specimen: Specimen, side: int, random: np.random.Generator) -> Pixels:
+    row, column = specimen.corners[random.integers(len(specimen.corners))]
+    square = np.rot90(pixels[row : row + side, column : column + side], int(random.integers(4)))
+    return square[:, ::-1] if random.random() < 0.5 else square
+
+
+def jitter_gain(squares: list[Pixels], greatest: float, random: np.random.Generator) -> list[Pixels]:
+    """Multiply each colour channel of all squares by one random gain, so that both sides show the same cameras."""
+    if greatest == 0:
+        return squares
+    gain = random.uniform(1 - greatest, 1 + greatest, 3).astype(np.float32)
+    return [np.clip(square * gain, 0, 1) for square in squares]
+
+
+def stack(squares: Sequence[Pixels], device: torch.device) -> Tensor:
+    """Turn squares into a channels_last tensor, (N, 3, H, W) in [-1, 1]."""
+    batch = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)  # channels_last by construction
+    return batch.to(device, non_blocking=True) * 2 - 1

@@ -1,0 +1,66 @@
+"""The losses of Zhao et al. (MICCAI 2019), section 2: adversarial, consistency in features or pixels, identity.
+
+Equation (1) as printed would have D maximise a sum that D must minimise; it is read as the usual least-squares loss.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import l1_loss, mse_loss
+
+from clearfundus.training.config import LossSettings
+
+RELATIVE_EPSILON = 1e-8
+
+
+def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """`1/2 [(D(real) - 1)^2 + D(fake)^2]`, mean over patches (eq. 1).
+
+    Args:
+        real: Patch map of a real photograph, (N, 1, h, w).
+        fake: Patch map of a translated one.
+    """
+    return 0.5 * (mse_loss(real, torch.ones_like(real)) + mse_loss(fake, torch.zeros_like(fake)))
+
+
+def adversarial_loss(fake: Tensor) -> Tensor:
+    """`(D(fake) - 1)^2`, mean over patches: what a generator pays (eq. 1).
+
+    Args:
+        fake: Patch map of a translated photograph, (N, 1, h, w).
+    """
+    return mse_loss(fake, torch.ones_like(fake))
+
+
+def feature_loss(cycled: Sequence[Tensor], real: Sequence[Tensor], settings: LossSettings) -> Tensor:
+    """L1 between discriminator features of a photograph and of its way there and back (eq. 3).
+
+    The mean over each layer's elements, then the mean (or sum) over layers. The real photograph's features are
+    targets: no gradient flows into them.
+
+    Args:
+        cycled: Features of the cycled photograph, shallow to deep.
+        real: Features of the real one, the same shapes.
+        settings: Layers, reduction, and whether each term is divided by the mean magnitude of the real features.
+    """
+    terms = []
+    for one, target in zip(cycled[: settings.feature_layers], real[: settings.feature_layers], strict=True):
+        fixed = target.detach()
+        term = l1_loss(one, fixed)
+        terms.append(term / (fixed.abs().mean() + RELATIVE_EPSILON) if settings.feature_relative else term)
+    stacked = torch.stack(terms)
+    return stacked.mean() if settings.feature_reduction == "mean" else stacked.sum()
+
+
+def simulated_loss(output: Tensor, truth: Tensor, gradient: float) -> Tensor:
+    """L1 of the pixels plus `gradient` times the L1 of their differences across and down.
+
+    Args:
+        output: The enhanced degraded photograph, (N, 3, H, W).
+        truth: The photograph before its degradation.
+        gradient: Weight of the second term.
+    """
+    error = output - truth
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    return error.abs().mean() + gradient * (across.abs().mean() + down.abs().mean())

@@ -1,0 +1,231 @@
+"""A training run, readable from top to bottom: photographs, state, iterations, log, samples, validation, checkpoints.
+
+The run is a generator of events; whoever iterates over it draws the progress.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from clearfundus.errors import NonFiniteLossError, PhotoError, RunMismatchError, TrainingError
+from clearfundus.files import write_whole
+from clearfundus.networks.weights import Role, save_weights
+from clearfundus.photo import write_photo
+from clearfundus.training.batches import Batches, Photographs
+from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clearfundus.training.config import RunSettings, differences
+from clearfundus.training.data import Specimen, list_photographs, read_specimens
+from clearfundus.training.distributed import Ranks, join_peers, wait_for_peers
+from clearfundus.training.schedule import stage_at
+from clearfundus.training.split import read_groups, split_by_eye
+from clearfundus.training.state import State, Trainer, new_state
+from clearfundus.training.validation import as_numbers, sample_sheet, validate
+from clearfundus.version import __version__
+
+SETTINGS_FILE = "settings.json"
+LOG_FILE = "log.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        kind: "reading", "warning", "training", "validation", "sample", "checkpoint" or "done".
+        step: Iterations (for "reading": photographs) done.
+        total: How many there will be.
+        values: Figures, by name.
+        message: What happened, in words.
+    """
+
+    kind: str
+    step: int
+    total: int
+    values: Mapping[str, float]
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the photographs are.
+
+    Attributes:
+        blurry: Folder of blurry photographs.
+        clear: Folder of clear ones, of other eyes.
+        groups: CSV file that says which eye each file shows, or None.
+    """
+
+    blurry: Path
+    clear: Path
+    groups: Path | None = None
+
+
+def train(
+    settings: RunSettings, sources: Sources, folder: Path, device_name: str = "auto"
+) -> Iterator[Event]:
+    """Train, or resume, and yield what happens; the weights stand in `folder` at the end.
+
+    Args:
+        settings: What to do.
+        sources: The photographs.
+        folder: The run folder: log, samples, checkpoints, weights. A run found there is resumed exactly.
+        device_name: "auto", "cpu", "cuda" or "cuda:N"; under torchrun each process takes a CUDA device of its own.
+
+    Raises:
+        RunMismatchError: If the folder holds a run with other settings or photographs.
+        NonFiniteLossError: If a loss becomes NaN or infinite; a checkpoint of the state before it is saved.
+        TrainingError: If there are too few photographs.
+        DeviceError: If the device or precision is not there.
+    """
+    with join_peers(device_name) as (ranks, device):
+        files = _split_files(settings, sources)
+        if ranks.rank == 0:
+            _claim(folder, settings, files)
+        wait_for_peers(ranks)
+        photographs, held_out = yield from _read_all(files, settings)
+        state = new_state(settings, device)
+        checkpoints = list_checkpoints(folder)
+        if checkpoints:
+            load_checkpoint(state, checkpoints[-1], ranks)
+            yield _event("warning", state, settings, message=f"resumed at iteration {state.step}")
+        batches = Batches(photographs, settings, ranks, device)
+        try:
+            yield from _iterate(Trainer(state, settings, device, ranks), batches, held_out, folder)
+        finally:
+            batches.close()
+        if ranks.rank == 0:
+            _save_generators(state, settings, folder)
+        yield _event("done", state, settings, message=f"weights: {folder / 'enhancer.safetensors'}")
+
+
+def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: Path) -> Iterator[Event]:
+    state, settings, ranks = trainer.state, trainer.settings, trainer.ranks
+    every, first = settings.every, ranks.rank == 0
+    began, since = time.perf_counter(), state.step
+    while state.step < settings.steps:
+        try:
+            terms = trainer.advance(batches.at(state.step))
+        except NonFiniteLossError:
+            save_checkpoint(state, folder, ranks)
+            raise
+        last = state.step == settings.steps
+        if first and (state.step % every.log == 0 or last):
+            seconds = (time.perf_counter() - began) / (state.step - since)
+            values = {**as_numbers(terms), "seconds": seconds}
+            yield _log(
+                _event("training", state, settings, values, stage_at(settings, state.step - 1)), folder
+            )
+            began, since = time.perf_counter(), state.step
+        if first and (state.step % every.validate == 0 or last):
+            yield _log(
+                _event("validation", state, settings, validate(state.average, held_out, settings)), folder
+            )
+        if first and (state.step % every.sample == 0 or last):
+            sheet = folder / "samples" / f"{state.step:08d}.png"
+            write_photo(sample_sheet(state.average, held_out), sheet, overwrite=True)
+            yield _event("sample", state, settings, message=str(sheet))
+        if state.step % every.checkpoint == 0 or last:
+            yield _event("checkpoint", state, settings, message=str(save_checkpoint(state, folder, ranks)))
+
+
+def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[list[Path], list[Path]]]:
+    groups = None if sources.groups is None else read_groups(sources.groups)
+    sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
+    return split_by_eye(sides, groups, settings.data.validation, settings.seed)
+
+
+def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
+    """Make the run folder, or check that it belongs to this very run."""
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    names = {
+        side: {"training": _names(kept), "held out": _names(held)} for side, (kept, held) in files.items()
+    }
+    description: dict[str, Any] = {"settings": asdict(settings), "photographs": names}
+    description = json.loads(json.dumps(description))  # as it reads back: tuples become lists
+    path = folder / SETTINGS_FILE
+    if not path.exists():
+        write_whole(path, json.dumps(description, indent=1).encode())
+        return
+    found = differences(json.loads(path.read_text(encoding="utf-8")), description)
+    if found:
+        raise RunMismatchError(
+            f"{folder}: holds a run that differs ({'; '.join(line[:200] for line in found)}); "
+            "resume it with its own settings and photographs, or name another folder"
+        )
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def _read_all(files: Mapping[str, tuple[list[Path], list[Path]]], settings: RunSettings) -> Iterator[Event]:
+    total = sum(len(kept) + len(held) for kept, held in files.values())
+    read: dict[str, list[list[Specimen]]] = {"blurry": [[], []], "clear": [[], []]}
+    done = 0
+    for side, parts in files.items():
+        for part, paths in enumerate(parts):
+            for one in read_specimens(paths, settings.data):
+                done += 1
+                if isinstance(one, PhotoError):
+                    yield Event(kind="warning", step=done, total=total, values={}, message=f"left out: {one}")
+                    continue
+                read[side][part].append(one)
+                yield Event(kind="reading", step=done, total=total, values={})
+    for side, (kept, held) in read.items():
+        if not kept or not held:
+            raise TrainingError(
+                f"the {side} side has {len(kept)} usable photographs to train on and {len(held)} held out; "
+                "at least one of each is needed"
+            )
+    training, held_out = (
+        Photographs(blurry=read["blurry"][part], clear=read["clear"][part]) for part in (0, 1)
+    )
+    return training, held_out
+
+
+def _event(
+    kind: str,
+    state: State,
+    settings: RunSettings,
+    values: Mapping[str, float] | None = None,
+    message: str = "",
+) -> Event:
+    return Event(kind=kind, step=state.step, total=settings.steps, values=values or {}, message=message)
+
+
+def _log(event: Event, folder: Path) -> Event:
+    line = {
+        "kind": event.kind,
+        "step": event.step,
+        "stage": event.message,
+        "time": time.time(),
+        **event.values,
+    }
+    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({key: value for key, value in line.items() if value != ""}) + os.linesep)
+    return event
+
+
+def _save_generators(state: State, settings: RunSettings, folder: Path) -> None:
+    """Save the averaged generators as weights files."""
+    roles: tuple[Role, ...] = ("enhancer", "blurrer")
+    card = {
+        "steps": str(state.step),
+        "seed": str(settings.seed),
+        "surround": settings.data.surround,
+        "version": __version__,
+        "settings": json.dumps(asdict(settings)),
+    }
+    for role in roles:
+        save_weights(
+            getattr(state.average, role),
+            folder / f"{role}.safetensors",
+            name=settings.name,
+            role=role,
+            diameter=settings.data.diameter,
+            card=card,
+        )

@@ -1,0 +1,90 @@
+"""Split photographs into training and validation by eye, never by file: two photographs of one eye stay together."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from clearfundus.errors import SettingsError, TrainingError
+from clearfundus.training.schedule import random_at
+
+Side = str
+"""Name of one side of the data: "blurry" or "clear"."""
+
+
+def read_groups(path: Path) -> dict[str, str]:
+    """Read which eye each file shows.
+
+    Args:
+        path: A CSV file with columns `file` (a path, or its last parts) and `eye_group`.
+
+    Raises:
+        SettingsError: If the file is missing or has other columns.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return {row["file"]: row["eye_group"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, KeyError) as error:
+        raise SettingsError(
+            f"{path}: expected a CSV file with columns file and eye_group; found {error}"
+        ) from error
+
+
+def group_of(path: Path, groups: Mapping[str, str]) -> str:
+    """Return the eye that a file shows; the table may name it by its last part or parts.
+
+    Raises:
+        SettingsError: If the table does not name the file.
+    """
+    parts = path.resolve().parts
+    for count in range(len(parts), 0, -1):
+        group = groups.get("/".join(parts[-count:]))
+        if group:
+            return group
+    raise SettingsError(
+        f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides"
+    )
+
+
+def split_by_eye(
+    sides: Mapping[Side, Sequence[Path]], groups: Mapping[str, str] | None, share: float, seed: int
+) -> dict[Side, tuple[list[Path], list[Path]]]:
+    """Split the files of each side into training and validation.
+
+    Args:
+        sides: The files of each side.
+        groups: File to eye (see `read_groups`); None takes each file for an eye of its own.
+        share: Share of each side's eyes to hold out; at least one.
+        seed: The run's seed.
+
+    Returns:
+        Side to (training files, validation files); an eye held out of one side is held out of all.
+
+    Raises:
+        TrainingError: If a side keeps no photograph for training.
+    """
+    eyes = {
+        path: str(path) if groups is None else group_of(path, groups)
+        for paths in sides.values()
+        for path in paths
+    }
+    held: set[str] = set()
+    for side, paths in sides.items():
+        names = sorted({eyes[path] for path in paths})
+        count = math.ceil(share * len(names))
+        order = random_at(seed, f"split of {side}").permutation(len(names))
+        held |= {names[i] for i in order[:count]}
+    split = {
+        side: (
+            [path for path in paths if eyes[path] not in held],
+            [path for path in paths if eyes[path] in held],
+        )
+        for side, paths in sides.items()
+    }
+    for side, (kept, _) in split.items():
+        if not kept:
+            raise TrainingError(
+                f"the {side} side has {len(sides[side])} photographs, and none is left to train on after holding "
+                "eyes out; give at least two photographs of different eyes"
+            )
+    return split

@@ -1,0 +1,174 @@
+"""All that changes in the course of a run, and one iteration's change of it."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from clearfundus.errors import NonFiniteLossError
+from clearfundus.networks.device import use_bf16
+from clearfundus.training.config import RunSettings
+from clearfundus.training.distributed import Ranks, agree
+from clearfundus.training.losses import discriminator_loss
+from clearfundus.training.pool import Pool, query_pool
+from clearfundus.training.schedule import random_at, rate_factor, stage_at
+from clearfundus.training.step import (
+    Batch,
+    Discriminators,
+    Translation,
+    Translator,
+    simulated_losses,
+    unpaired_losses,
+)
+
+BETAS = (0.5, 0.999)
+
+
+@dataclass(kw_only=True, eq=False)
+class State:
+    """A run between two iterations.
+
+    Attributes:
+        step: Iterations done.
+        translator: The two generators.
+        average: Their exponential moving average.
+        judges: The two discriminators.
+        generator_optimizer: Adam of both generators.
+        judge_optimizer: Adam of both discriminators.
+        clear_pool: Past enhanced photographs, of this process.
+        blurry_pool: Past blurred ones, of this process.
+    """
+
+    step: int
+    translator: Translator
+    average: Translator
+    judges: Discriminators
+    generator_optimizer: torch.optim.Adam
+    judge_optimizer: torch.optim.Adam
+    clear_pool: Pool = ()
+    blurry_pool: Pool = ()
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks by name."""
+        return {"translator": self.translator, "average": self.average, "judges": self.judges}
+
+    @property
+    def optimizers(self) -> dict[str, torch.optim.Adam]:
+        """The optimizers by name."""
+        return {"generator_optimizer": self.generator_optimizer, "judge_optimizer": self.judge_optimizer}
+
+
+def new_state(settings: RunSettings, device: torch.device) -> State:
+    """Build the state before the first iteration; the caller's random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        translator, judges = Translator(settings), Discriminators(settings)
+    layout: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
+    translator, judges = translator.to(**layout), judges.to(**layout)
+    return State(
+        step=0,
+        translator=translator,
+        average=copy.deepcopy(translator).requires_grad_(False),
+        judges=judges,
+        generator_optimizer=torch.optim.Adam(translator.parameters(), betas=BETAS),
+        judge_optimizer=torch.optim.Adam(judges.parameters(), betas=BETAS),
+    )
+
+
+class Trainer:
+    """Advances a state; wraps its networks once for several processes."""
+
+    def __init__(self, state: State, settings: RunSettings, device: torch.device, ranks: Ranks) -> None:
+        """Prepare to train `state` on `device`, together with the other processes of `ranks`."""
+        self.state, self.settings, self.device, self.ranks = state, settings, device, ranks
+        self.bf16 = use_bf16(settings.precision, device)
+        self.translate: nn.Module = state.translator
+        self.judge: nn.Module = state.judges
+        if ranks.count > 1:
+            # the blurrer rests in part of the first stage, hence "unused"
+            self.translate = DistributedDataParallel(state.translator, find_unused_parameters=True)
+            self.judge = DistributedDataParallel(state.judges)
+
+    def advance(self, batch: Batch) -> dict[str, Tensor]:
+        """Do one iteration.
+
+        Returns:
+            The loss terms, unweighted.
+
+        Raises:
+            NonFiniteLossError: If a loss is NaN or infinite; the state is then the one before this iteration.
+        """
+        if stage_at(self.settings, self.state.step) == "simulated":
+            terms = self._advance_simulated(batch)
+        else:
+            terms = self._advance_unpaired(batch)
+        self._average()
+        self.state.step += 1
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _advance_simulated(self, batch: Batch) -> dict[str, Tensor]:
+        every = self.settings.simulated.blurrer_every
+        with_blurrer = every > 0 and self.state.step % every == 0
+        with self._autocast():
+            made = self.translate(batch, with_cycle=False, with_blurrer=with_blurrer)
+            loss, terms = simulated_losses(batch, made, self.settings)
+        self._require_finite(loss, terms)
+        self.state.generator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._update(self.state.generator_optimizer, self.settings.simulated.learning_rate)
+        return terms
+
+    def _advance_unpaired(self, batch: Batch) -> dict[str, Tensor]:
+        state, settings = self.state, self.settings
+        with self._autocast():
+            made: Translation = self.translate(batch)
+            loss, terms = unpaired_losses(state.judges, batch, made, settings)
+            chance = random_at(settings.seed, "pool", state.step, self.ranks.rank)
+            capacity = settings.unpaired.pool
+            shown_clear, clear_pool = query_pool(state.clear_pool, made.enhanced.detach(), capacity, chance)
+            shown_blurry, blurry_pool = query_pool(state.blurry_pool, made.blurred.detach(), capacity, chance)
+            on_clear, on_blurry = self.judge(
+                torch.cat([batch.clear, shown_clear]), torch.cat([batch.blurry, shown_blurry])
+            )
+            terms["judge_clear"] = discriminator_loss(*on_clear.float().chunk(2))
+            terms["judge_blurry"] = discriminator_loss(*on_blurry.float().chunk(2))
+            judge_loss = terms["judge_clear"] + terms["judge_blurry"]
+        self._require_finite(loss + judge_loss, terms)
+        for optimizer in state.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        judge_loss.backward()
+        self._update(state.generator_optimizer, settings.unpaired.learning_rate)
+        self._update(state.judge_optimizer, settings.unpaired.discriminator_rate)
+        state.clear_pool, state.blurry_pool = clear_pool, blurry_pool
+        return terms
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _require_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
+        if agree(bool(torch.isfinite(loss)), self.ranks, self.device):
+            return
+        values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
+        raise NonFiniteLossError(
+            f"iteration {self.state.step}: a loss is not finite ({values}). The state before it is kept as a "
+            'checkpoint; lower the learning rate or set precision = "fp32" in a new run'
+        )
+
+    def _update(self, optimizer: torch.optim.Adam, rate: float) -> None:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * rate_factor(self.settings, self.state.step)
+        optimizer.step()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        # at first the average follows closely, lest it carry the initial weights along
+        decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
+        for mean, new in zip(
+            self.state.average.parameters(), self.state.translator.parameters(), strict=True
+        ):
+            mean.lerp_(new, 1 - decay)

@@ -1,0 +1,120 @@
+"""What the enhancer does to photographs it was not trained on: figures for the log, and a sheet to look at."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearfundus.fundus.degrade import degrade_pixels, draw_degradation
+from clearfundus.fundus.field import Field
+from clearfundus.networks.inference import run_generator
+from clearfundus.photo import Photo, Pixels
+from clearfundus.training.batches import Photographs
+from clearfundus.training.config import RunSettings
+from clearfundus.training.data import Specimen
+from clearfundus.training.schedule import random_at
+from clearfundus.training.step import Translator
+
+MOST_PHOTOGRAPHS = 8  # of each side; enough to see a trend, cheap enough to do often
+SHEET_ROWS = 3
+SHEET_TILE = 256
+GREEN = 1  # the channel in which vessels stand out
+
+Figures = dict[str, float]
+Translate = Callable[[Pixels], Pixels]
+
+
+def validate(translator: Translator, held_out: Photographs, settings: RunSettings) -> Figures:
+    """Measure the generators on whole held-out photographs.
+
+    Returns:
+        `sharpness_gain`: gradient energy (Tenengrad) in green of G_e(x) over that of x; `identity_error`: mean
+        absolute change of clear photographs; `color_shift`: greatest change of a channel's mean on clear ones;
+        `cycle_error` and `cycle_error_8_bit`: mean absolute error of G_b(G_e(x)), and the same when G_e(x) is rounded
+        to 8 bits and given noise of 1/255 on the way; `restored_error` and `degraded_error`: mean absolute error of
+        simulated degraded photographs with and without enhancement. All inside the field, on the scale [0, 1].
+    """
+    translator.eval()
+    enhance, blur = _runner(translator.enhancer), _runner(translator.blurrer)
+    rows: list[Figures] = []
+    for index, specimen in enumerate(held_out.blurry[:MOST_PHOTOGRAPHS]):
+        rows.append(_on_blurry(enhance, blur, specimen, random_at(settings.seed, "noise", index)))
+    for index, specimen in enumerate(held_out.clear[:MOST_PHOTOGRAPHS]):
+        rows.append(_on_clear(enhance, specimen, settings, index))
+    translator.train()
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
+
+
+def _runner(network: torch.nn.Module) -> Translate:
+    return lambda pixels: run_generator(network, pixels)
+
+
+def _on_blurry(
+    enhance: Translate, blur: Translate, specimen: Specimen, random: np.random.Generator
+) -> Figures:
+    inside, blurry = specimen.mask, _float(specimen)
+    enhanced = enhance(blurry)
+    noise = random.standard_normal(enhanced.shape, dtype=np.float32) / 255
+    noisy = np.clip(np.rint(enhanced * 255) / np.float32(255) + noise, 0, 1)
+    return {
+        "sharpness_gain": _tenengrad(enhanced, inside) / _tenengrad(blurry, inside),
+        "cycle_error": _error(blur(enhanced), blurry, inside),
+        "cycle_error_8_bit": _error(blur(noisy), blurry, inside),
+    }
+
+
+def _on_clear(enhance: Translate, specimen: Specimen, settings: RunSettings, index: int) -> Figures:
+    inside, clear = specimen.mask, _float(specimen)
+    same = enhance(clear)
+    drawn = draw_degradation(random_at(settings.seed, "validation", index), settings.simulated.degrade)
+    degraded = degrade_pixels(clear, Field(mask=inside), drawn)
+    shift = np.abs(same[inside].mean(0) - clear[inside].mean(0))
+    return {
+        "identity_error": _error(same, clear, inside),
+        "color_shift": float(shift.max()),
+        "restored_error": _error(enhance(degraded), clear, inside),
+        "degraded_error": _error(degraded, clear, inside),
+    }
+
+
+def _float(specimen: Specimen) -> Pixels:
+    return specimen.pixels.astype(np.float32) / np.float32(255)
+
+
+def _error(one: Pixels, other: Pixels, inside: np.ndarray) -> float:
+    return float(np.abs(one[inside] - other[inside]).mean())
+
+
+def _tenengrad(pixels: Pixels, inside: np.ndarray) -> float:
+    green = np.ascontiguousarray(pixels[..., GREEN])
+    across, down = cv2.Sobel(green, cv2.CV_32F, 1, 0), cv2.Sobel(green, cv2.CV_32F, 0, 1)
+    return float((across**2 + down**2)[inside].mean())
+
+
+def sample_sheet(translator: Translator, held_out: Photographs) -> Photo:
+    """Draw rows of x, G_e(x), G_b(G_e(x)), y, G_b(y), G_e(G_b(y)) for the first held-out photographs."""
+    translator.eval()
+    enhance, blur = _runner(translator.enhancer), _runner(translator.blurrer)
+    rows = []
+    for blurry, clear in zip(held_out.blurry[:SHEET_ROWS], held_out.clear[:SHEET_ROWS], strict=False):
+        x, y = _float(blurry), _float(clear)
+        enhanced, blurred = enhance(x), blur(y)
+        tiles = (x, enhanced, blur(enhanced), y, blurred, enhance(blurred))
+        rows.append(np.concatenate([_tile(one) for one in tiles], axis=1))
+    translator.train()
+    return Photo(
+        pixels=np.concatenate(rows), provenance={"sheet": "x, G_e(x), G_b(G_e(x)), y, G_b(y), G_e(G_b(y))"}
+    )
+
+
+def _tile(pixels: Pixels) -> Pixels:
+    tile = cv2.resize(pixels, (SHEET_TILE, SHEET_TILE), interpolation=cv2.INTER_AREA)
+    return np.clip(tile, 0, 1).astype(np.float32)
+
+
+def as_numbers(terms: dict[str, Tensor]) -> Figures:
+    """Turn loss terms into numbers."""
+    return {name: float(term) for name, term in terms.items()}
