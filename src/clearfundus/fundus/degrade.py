@@ -15,9 +15,7 @@ from clearfundus.photo import Gray, Photo, Pixels
 
 MAP_KNOTS = 4  # knots a side of the smooth random maps: structure of about a third of the field and larger
 VEIL_PERCENTILE = 98
-VEIL_SAMPLES = (
-    128  # samples across the field that the veil's colour is taken from; more change it by less than 1/255
-)
+VEIL_SAMPLES = 128  # samples across the field that the veil's colour is taken from; more change it by less than 1/255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +95,7 @@ def degrade(photo: Photo, field: Field, degradation: Degradation) -> Photo:
         The photograph with the degradation, of the same size.
     """
     pixels = degrade_pixels(photo.pixels, field, degradation)
-    return photo.with_pixels(
-        np.where(field.mask[..., None], pixels, photo.pixels), degradation=repr(degradation)
-    )
+    return photo.with_pixels(np.where(field.mask[..., None], pixels, photo.pixels), degradation=repr(degradation))
 
 
 def degrade_pixels(pixels: Pixels, field: Field, degradation: Degradation) -> Pixels:

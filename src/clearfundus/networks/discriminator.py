@@ -40,8 +40,7 @@ class Discriminator(nn.Module):
         self.settings = settings
         channels = [3, *(settings.width * 2**i for i in range(LAYERS - 1)), 1]
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(channels[i], channels[i + 1], KERNEL, stride=self._stride(i), padding=1)
-            for i in range(LAYERS)
+            nn.Conv2d(channels[i], channels[i + 1], KERNEL, stride=self._stride(i), padding=1) for i in range(LAYERS)
         )
         draw_weights(self)
 

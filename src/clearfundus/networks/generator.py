@@ -14,9 +14,7 @@ from clearfundus.networks.initial import draw_weights
 
 SIDE_MULTIPLE = 4  # two stride-2 layers; other sides come back one to three pixels larger
 NORM_EPSILON = 1e-5
-SKIP_HEAD_SCALE = (
-    0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
-)
+SKIP_HEAD_SCALE = 0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from clearfundus.errors import WeightsError
-from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.files import write_whole
+from clearfundus.networks.device import place
+from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.pretrained import shipped_path, shipped_weights
 
 FORMAT = "clearfundus-weights-1"
@@ -114,15 +115,13 @@ def load_weights(
     path = _locate(source, role)
     metadata, tensors = _read(path)
     if hash_tensors(tensors) != metadata.get("sha256"):
-        raise WeightsError(
-            f"{path}: its tensors do not match the hash inside: the file was altered; get it again"
-        )
+        raise WeightsError(f"{path}: its tensors do not match the hash inside: the file was altered; get it again")
     if metadata.get("role") != role:
         raise WeightsError(f"{path}: holds a {metadata.get('role')!r}, expected a {role!r}")
     network = _build(path, metadata, tensors)
     card: dict[str, str] = json.loads(metadata["card"])
     return LoadedWeights(
-        network=network.to(device or torch.device("cpu"), memory_format=torch.channels_last).eval(),
+        network=place(network, device or torch.device("cpu")).eval(),
         name=metadata["name"],
         role=role,
         sha256=metadata["sha256"],

@@ -26,9 +26,7 @@ class Photographs:
 class Batches:
     """Makes batches, the next one in a thread of its own while the current one is used."""
 
-    def __init__(
-        self, photographs: Photographs, settings: RunSettings, ranks: Ranks, device: torch.device
-    ) -> None:
+    def __init__(self, photographs: Photographs, settings: RunSettings, ranks: Ranks, device: torch.device) -> None:
         """Prepare to make batches for this rank."""
         self.photographs, self.settings, self.ranks, self.device = photographs, settings, ranks, device
         self.worker = ThreadPoolExecutor(max_workers=1)
@@ -39,9 +37,7 @@ class Batches:
         if self.next is None or self.next[0] != step:
             self.next = (step, self.worker.submit(self._make, step))
         batch = self.next[1].result()
-        self.next = (
-            (step + 1, self.worker.submit(self._make, step + 1)) if step + 1 < self.settings.steps else None
-        )
+        self.next = (step + 1, self.worker.submit(self._make, step + 1)) if step + 1 < self.settings.steps else None
         return batch
 
     def close(self) -> None:
@@ -70,9 +66,7 @@ class Batches:
             noise = random.standard_normal(shape, dtype=np.float32) * (settings.loss.cycle_noise * 2 / 255)
         return self._batch(squares[:size], squares[size : 2 * size], squares[2 * size :], noise)
 
-    def _batch(
-        self, blurry: list[Pixels], clear: list[Pixels], pairs: list[Pixels], noise: Pixels | None
-    ) -> Batch:
+    def _batch(self, blurry: list[Pixels], clear: list[Pixels], pairs: list[Pixels], noise: Pixels | None) -> Batch:
         device, half = self.device, len(pairs) // 2
         none = torch.empty((0, 3, self.settings.data.crop, self.settings.data.crop), device=device)
         return Batch(
@@ -91,9 +85,7 @@ class Batches:
         self, specimens: Sequence[Specimen], side: str, start: int, size: int, random: np.random.Generator
     ) -> list[Pixels]:
         crop = self.settings.data.crop
-        return [
-            cut_square(specimens[i], crop, random) for i in self._indices(len(specimens), start, size, side)
-        ]
+        return [cut_square(specimens[i], crop, random) for i in self._indices(len(specimens), start, size, side)]
 
     def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
         clear, settings = self.photographs.clear, self.settings

@@ -116,18 +116,11 @@ def _load_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Copy to the CPU; a picture of a batch is a view, and safetensors saves no views."""
-    return {
-        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, value in tensors.items()
-    }
+    return {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(f"{prefix}."): value
-        for name, value in tensors.items()
-        if name.startswith(f"{prefix}.")
-    }
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}
 
 
 def _pool(tensors: dict[str, Tensor], side: str) -> Pool:

@@ -227,17 +227,11 @@ def _check_ranges(settings: RunSettings, where: str) -> None:
         "data.inside must lie in [0, 1]": 0 <= data.inside <= 1,
         "data.validation must lie in (0, 0.5]": 0 < data.validation <= 0.5,
         "data.gain_jitter must lie in [0, 0.5]": 0 <= data.gain_jitter <= 0.5,
-        "generator.width and blocks must be at least 1": min(
-            settings.generator.width, settings.generator.blocks
-        )
-        >= 1,
+        "generator.width and blocks must be at least 1": min(settings.generator.width, settings.generator.blocks) >= 1,
         "discriminator.width must be at least 1": settings.discriminator.width >= 1,
-        "steps must not be negative, and not both 0": min(pairs.steps, unpaired.steps) >= 0
-        and settings.steps > 0,
+        "steps must not be negative, and not both 0": min(pairs.steps, unpaired.steps) >= 0 and settings.steps > 0,
         "batch must be at least 1": min(pairs.batch, unpaired.batch) >= 1,
-        "learning rates must be positive": min(
-            pairs.learning_rate, unpaired.learning_rate, unpaired.discriminator_rate
-        )
+        "learning rates must be positive": min(pairs.learning_rate, unpaired.learning_rate, unpaired.discriminator_rate)
         > 0,
         "simulated.blurrer_every must not be negative": pairs.blurrer_every >= 0,
         "unpaired.pool must not be negative": unpaired.pool >= 0,

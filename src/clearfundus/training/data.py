@@ -46,13 +46,9 @@ def list_photographs(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder}: no such folder; expected a folder of photographs")
-    paths = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES and path.is_file()
-    )
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES and path.is_file())
     if not paths:
-        raise TrainingError(
-            f"{folder}: holds no photographs; readable: {' '.join(sorted(READABLE_SUFFIXES))}"
-        )
+        raise TrainingError(f"{folder}: holds no photographs; readable: {' '.join(sorted(READABLE_SUFFIXES))}")
     return paths
 
 
@@ -80,14 +76,11 @@ def _specimen(path: Path, settings: DataSettings) -> Specimen:
     size = [max(1, round(side * scale)) for side in mask.shape]
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     pixels = np.clip(cv2.resize(pixels, (size[1], size[0]), interpolation=way), 0, 1)
-    mask = cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
-    below, right = (
-        max(0, settings.crop - side) for side in size
-    )  # a field cut off by the camera may be too flat
-    pixels = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT)
-    mask = cv2.copyMakeBorder(mask, 0, below, 0, right, cv2.BORDER_CONSTANT, value=0).astype(bool)
-    eight_bit = np.rint(pixels * 255).astype(np.uint8)
-    return Specimen(name=path.name, pixels=eight_bit, mask=mask, corners=_corners(mask, settings))
+    lit = cv2.resize(mask.astype(np.uint8), (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    below, right = (max(0, settings.crop - side) for side in size)  # a field cut off by the camera may be too flat
+    eight_bit = np.rint(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT) * 255).astype(np.uint8)
+    inside = np.pad(lit.astype(bool), ((0, below), (0, right)))
+    return Specimen(name=path.name, pixels=eight_bit, mask=inside, corners=_corners(inside, settings))
 
 
 def _corners(mask: Mask, settings: DataSettings) -> NDArray[np.int32]:

@@ -6,7 +6,7 @@ The run is a generator of events; whoever iterates over it draws the progress.
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from clearfundus.training.batches import Batches, Photographs
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from clearfundus.training.config import RunSettings, differences
 from clearfundus.training.data import Specimen, list_photographs, read_specimens
-from clearfundus.training.distributed import Ranks, join_peers, wait_for_peers
+from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.schedule import stage_at
 from clearfundus.training.split import read_groups, split_by_eye
 from clearfundus.training.state import State, Trainer, new_state
@@ -64,9 +64,7 @@ class Sources:
     groups: Path | None = None
 
 
-def train(
-    settings: RunSettings, sources: Sources, folder: Path, device_name: str = "auto"
-) -> Iterator[Event]:
+def train(settings: RunSettings, sources: Sources, folder: Path, device_name: str = "auto") -> Iterator[Event]:
     """Train, or resume, and yield what happens; the weights stand in `folder` at the end.
 
     Args:
@@ -116,14 +114,10 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
         if first and (state.step % every.log == 0 or last):
             seconds = (time.perf_counter() - began) / (state.step - since)
             values = {**as_numbers(terms), "seconds": seconds}
-            yield _log(
-                _event("training", state, settings, values, stage_at(settings, state.step - 1)), folder
-            )
+            yield _log(_event("training", state, settings, values, stage_at(settings, state.step - 1)), folder)
             began, since = time.perf_counter(), state.step
         if first and (state.step % every.validate == 0 or last):
-            yield _log(
-                _event("validation", state, settings, validate(state.average, held_out, settings)), folder
-            )
+            yield _log(_event("validation", state, settings, validate(state.average, held_out, settings)), folder)
         if first and (state.step % every.sample == 0 or last):
             sheet = folder / "samples" / f"{state.step:08d}.png"
             write_photo(sample_sheet(state.average, held_out), sheet, overwrite=True)
@@ -141,9 +135,7 @@ def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[lis
 def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
     """Make the run folder, or check that it belongs to this very run."""
     (folder / "samples").mkdir(parents=True, exist_ok=True)
-    names = {
-        side: {"training": _names(kept), "held out": _names(held)} for side, (kept, held) in files.items()
-    }
+    names = {side: {"training": _names(kept), "held out": _names(held)} for side, (kept, held) in files.items()}
     description: dict[str, Any] = {"settings": asdict(settings), "photographs": names}
     description = json.loads(json.dumps(description))  # as it reads back: tuples become lists
     path = folder / SETTINGS_FILE
@@ -162,7 +154,9 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def _read_all(files: Mapping[str, tuple[list[Path], list[Path]]], settings: RunSettings) -> Iterator[Event]:
+def _read_all(
+    files: Mapping[str, tuple[list[Path], list[Path]]], settings: RunSettings
+) -> Generator[Event, None, tuple[Photographs, Photographs]]:
     total = sum(len(kept) + len(held) for kept, held in files.values())
     read: dict[str, list[list[Specimen]]] = {"blurry": [[], []], "clear": [[], []]}
     done = 0
@@ -181,9 +175,7 @@ def _read_all(files: Mapping[str, tuple[list[Path], list[Path]]], settings: RunS
                 f"the {side} side has {len(kept)} usable photographs to train on and {len(held)} held out; "
                 "at least one of each is needed"
             )
-    training, held_out = (
-        Photographs(blurry=read["blurry"][part], clear=read["clear"][part]) for part in (0, 1)
-    )
+    training, held_out = (Photographs(blurry=read["blurry"][part], clear=read["clear"][part]) for part in (0, 1))
     return training, held_out
 
 

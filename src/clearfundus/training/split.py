@@ -25,9 +25,7 @@ def read_groups(path: Path) -> dict[str, str]:
         with path.open(newline="", encoding="utf-8") as file:
             return {row["file"]: row["eye_group"] for row in csv.DictReader(file)}
     except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise SettingsError(
-            f"{path}: expected a CSV file with columns file and eye_group; found {error}"
-        ) from error
+        raise SettingsError(f"{path}: expected a CSV file with columns file and eye_group; found {error}") from error
 
 
 def group_of(path: Path, groups: Mapping[str, str]) -> str:
@@ -41,9 +39,7 @@ def group_of(path: Path, groups: Mapping[str, str]) -> str:
         group = groups.get("/".join(parts[-count:]))
         if group:
             return group
-    raise SettingsError(
-        f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides"
-    )
+    raise SettingsError(f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides")
 
 
 def split_by_eye(
@@ -63,11 +59,7 @@ def split_by_eye(
     Raises:
         TrainingError: If a side keeps no photograph for training.
     """
-    eyes = {
-        path: str(path) if groups is None else group_of(path, groups)
-        for paths in sides.values()
-        for path in paths
-    }
+    eyes = {path: str(path) if groups is None else group_of(path, groups) for paths in sides.values() for path in paths}
     held: set[str] = set()
     for side, paths in sides.items():
         names = sorted({eyes[path] for path in paths})

@@ -2,14 +2,13 @@
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clearfundus.errors import NonFiniteLossError
-from clearfundus.networks.device import use_bf16
+from clearfundus.networks.device import place, use_bf16
 from clearfundus.training.config import RunSettings
 from clearfundus.training.distributed import Ranks, agree
 from clearfundus.training.losses import discriminator_loss
@@ -67,8 +66,7 @@ def new_state(settings: RunSettings, device: torch.device) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         translator, judges = Translator(settings), Discriminators(settings)
-    layout: dict[str, Any] = {"device": device, "memory_format": torch.channels_last}
-    translator, judges = translator.to(**layout), judges.to(**layout)
+    translator, judges = place(translator, device), place(judges, device)
     return State(
         step=0,
         translator=translator,
@@ -168,7 +166,5 @@ class Trainer:
     def _average(self) -> None:
         # at first the average follows closely, lest it carry the initial weights along
         decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
-        for mean, new in zip(
-            self.state.average.parameters(), self.state.translator.parameters(), strict=True
-        ):
+        for mean, new in zip(self.state.average.parameters(), self.state.translator.parameters(), strict=True):
             mean.lerp_(new, 1 - decay)

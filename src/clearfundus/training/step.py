@@ -128,10 +128,8 @@ def unpaired_losses(
     fake_clear, fake_blurry = judges.clear(made.enhanced)[0], judges.blurry(made.blurred)[0]
     terms = {
         "adversarial": adversarial_loss(fake_clear.float()) + adversarial_loss(fake_blurry.float()),
-        "image": l1_loss(made.blurry_cycled.float(), batch.blurry)
-        + l1_loss(made.clear_cycled.float(), batch.clear),
-        "identity": l1_loss(made.clear_same.float(), batch.clear)
-        + l1_loss(made.blurry_same.float(), batch.blurry),
+        "image": l1_loss(made.blurry_cycled.float(), batch.blurry) + l1_loss(made.clear_cycled.float(), batch.clear),
+        "identity": l1_loss(made.clear_same.float(), batch.clear) + l1_loss(made.blurry_same.float(), batch.blurry),
     }
     if weights.feature > 0:
         terms |= _feature_terms(judges, batch, made, weights)
@@ -142,9 +140,7 @@ def unpaired_losses(
     return torch.stack([weight * terms[name] for name, weight in used.items() if weight > 0]).sum(), terms
 
 
-def _feature_terms(
-    judges: Discriminators, batch: Batch, made: Translation, weights: LossSettings
-) -> dict[str, Tensor]:
+def _feature_terms(judges: Discriminators, batch: Batch, made: Translation, weights: LossSettings) -> dict[str, Tensor]:
     loss = batch.blurry.new_zeros(())
     norm = batch.blurry.new_zeros(())
     cases = (
@@ -160,9 +156,7 @@ def _feature_terms(
     return {"feature": loss, "feature_norm": norm}
 
 
-def simulated_losses(
-    batch: Batch, made: Translation, settings: RunSettings
-) -> tuple[Tensor, dict[str, Tensor]]:
+def simulated_losses(batch: Batch, made: Translation, settings: RunSettings) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the generators' loss of the stage of simulated pairs, and its terms."""
     gradient = settings.simulated.gradient
     terms = {"simulated": simulated_loss(made.restored.float(), batch.truth, gradient)}

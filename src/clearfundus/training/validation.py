@@ -10,7 +10,7 @@ from torch import Tensor
 from clearfundus.fundus.degrade import degrade_pixels, draw_degradation
 from clearfundus.fundus.field import Field
 from clearfundus.networks.inference import run_generator
-from clearfundus.photo import Photo, Pixels
+from clearfundus.photo import Mask, Photo, Pixels
 from clearfundus.training.batches import Photographs
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen
@@ -52,13 +52,11 @@ def _runner(network: torch.nn.Module) -> Translate:
     return lambda pixels: run_generator(network, pixels)
 
 
-def _on_blurry(
-    enhance: Translate, blur: Translate, specimen: Specimen, random: np.random.Generator
-) -> Figures:
+def _on_blurry(enhance: Translate, blur: Translate, specimen: Specimen, random: np.random.Generator) -> Figures:
     inside, blurry = specimen.mask, _float(specimen)
     enhanced = enhance(blurry)
-    noise = random.standard_normal(enhanced.shape, dtype=np.float32) / 255
-    noisy = np.clip(np.rint(enhanced * 255) / np.float32(255) + noise, 0, 1)
+    noise = random.standard_normal(enhanced.shape, dtype=np.float32)
+    noisy = np.clip((np.rint(enhanced * 255) + noise) / np.float32(255), 0, 1, dtype=np.float32)
     return {
         "sharpness_gain": _tenengrad(enhanced, inside) / _tenengrad(blurry, inside),
         "cycle_error": _error(blur(enhanced), blurry, inside),
@@ -84,11 +82,11 @@ def _float(specimen: Specimen) -> Pixels:
     return specimen.pixels.astype(np.float32) / np.float32(255)
 
 
-def _error(one: Pixels, other: Pixels, inside: np.ndarray) -> float:
+def _error(one: Pixels, other: Pixels, inside: Mask) -> float:
     return float(np.abs(one[inside] - other[inside]).mean())
 
 
-def _tenengrad(pixels: Pixels, inside: np.ndarray) -> float:
+def _tenengrad(pixels: Pixels, inside: Mask) -> float:
     green = np.ascontiguousarray(pixels[..., GREEN])
     across, down = cv2.Sobel(green, cv2.CV_32F, 1, 0), cv2.Sobel(green, cv2.CV_32F, 0, 1)
     return float((across**2 + down**2)[inside].mean())
@@ -105,9 +103,7 @@ def sample_sheet(translator: Translator, held_out: Photographs) -> Photo:
         tiles = (x, enhanced, blur(enhanced), y, blurred, enhance(blurred))
         rows.append(np.concatenate([_tile(one) for one in tiles], axis=1))
     translator.train()
-    return Photo(
-        pixels=np.concatenate(rows), provenance={"sheet": "x, G_e(x), G_b(G_e(x)), y, G_b(y), G_e(G_b(y))"}
-    )
+    return Photo(pixels=np.concatenate(rows), provenance={"sheet": "x, G_e(x), G_b(G_e(x)), y, G_b(y), G_e(G_b(y))"})
 
 
 def _tile(pixels: Pixels) -> Pixels:
