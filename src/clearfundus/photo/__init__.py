@@ -1,10 +1,11 @@
 """A photograph in memory, and its way from and to a file."""
 
 from clearfundus.photo.photo import Gray, Mask, Photo, Pixels
-from clearfundus.photo.reading import READABLE_SUFFIXES, read_photo
-from clearfundus.photo.writing import WRITABLE_SUFFIXES, write_photo
+from clearfundus.photo.reading import READABLE_SUFFIXES, read_photo, read_provenance
+from clearfundus.photo.writing import NOTED_SUFFIXES, WRITABLE_SUFFIXES, write_photo
 
 __all__ = [
+    "NOTED_SUFFIXES",
     "READABLE_SUFFIXES",
     "WRITABLE_SUFFIXES",
     "Gray",
@@ -12,5 +13,6 @@ __all__ = [
     "Photo",
     "Pixels",
     "read_photo",
+    "read_provenance",
     "write_photo",
 ]
