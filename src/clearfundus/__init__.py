@@ -41,13 +41,14 @@ if TYPE_CHECKING:
     from clearfundus.fundus.field import Field, find_field
     from clearfundus.methods import METHODS
     from clearfundus.networks.weights import load_weights
-    from clearfundus.photo import Photo, read_photo, write_photo
+    from clearfundus.photo import Photo, read_photo, read_provenance, write_photo
     from clearfundus.pipeline import enhance, prepare_method
     from clearfundus.pretrained import shipped_weights
 
 _HOMES = {
     "Photo": "clearfundus.photo",
     "read_photo": "clearfundus.photo",
+    "read_provenance": "clearfundus.photo",
     "write_photo": "clearfundus.photo",
     "Field": "clearfundus.fundus.field",
     "find_field": "clearfundus.fundus.field",
@@ -77,6 +78,7 @@ __all__ = [
     "load_weights",
     "prepare_method",
     "read_photo",
+    "read_provenance",
     "shipped_weights",
     "write_photo",
 ]

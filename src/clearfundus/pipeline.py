@@ -72,19 +72,16 @@ def prepare_method(
     """
     if method not in METHODS:
         raise SettingsError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
-    chosen = dict(parameters or {})
-    values = _check_parameters(method, chosen)
+    values = _check_parameters(method, parameters or {})
     if "model" in inspect.signature(METHODS[method]).parameters:
-        return _prepare_network(method, weights, device, size, chosen)
+        return _prepare_network(method, weights, device, size, values)
     for name, value in {"weights": weights, "size": size}.items():
         if value is not None:
             raise SettingsError(f"method {method!r} takes no {name}; it has no network")
     if device not in ("auto", "cpu"):
-        raise SettingsError(
-            f"method {method!r} runs on the CPU; found device {device!r}, expected auto or cpu"
-        )
+        raise SettingsError(f"method {method!r} runs on the CPU; found device {device!r}, expected auto or cpu")
     provenance = MappingProxyType({"method": method, **{name: str(value) for name, value in values.items()}})
-    return PreparedMethod(name=method, function=partial(METHODS[method], **chosen), provenance=provenance)
+    return PreparedMethod(name=method, function=partial(METHODS[method], **values), provenance=provenance)
 
 
 def enhance(
@@ -133,7 +130,7 @@ def free_parameters(method: Callable[..., Photo]) -> dict[str, Any]:
 
 
 def _prepare_network(
-    method: str, weights: str | Path | None, device: str, size: Size | None, chosen: dict[str, Any]
+    method: str, weights: str | Path | None, device: str, size: Size | None, values: dict[str, Any]
 ) -> PreparedMethod:
     from clearfundus.networks.device import choose_device
     from clearfundus.networks.weights import load_weights
@@ -144,27 +141,28 @@ def _prepare_network(
     function: Callable[..., Photo] = METHODS[method]
     return PreparedMethod(
         name=method,
-        function=partial(function, model=model, size=size, **chosen),
+        function=partial(function, model=model, size=size, **values),
         provenance=MappingProxyType(describe_gan(model, model.diameter if size is None else size)),
         weights=model,
     )
 
 
-def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, object]:
+def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, Any]:
     """Return all the method's parameters, defaults and chosen ones, or raise a SettingsError."""
-    defaults = free_parameters(METHODS[method])
+    values = free_parameters(METHODS[method])
     for name, value in chosen.items():
         if name in ARGUMENTS_OF_THEIR_OWN:
             raise SettingsError(f"{name!r} is set by {ARGUMENTS_OF_THEIR_OWN[name]!r}, not as a parameter")
-        if name not in defaults:
-            known = ", ".join(defaults) or "none"
+        if name not in values:
+            known = ", ".join(values) or "none"
             raise SettingsError(f"method {method!r}: unknown parameter {name!r}; known: {known}")
-        expected = type(defaults[name])
-        # bool is an int to Python, and an int is as good as a float; nothing else is interchangeable
-        fits = type(value) is expected or (expected is float and type(value) is int)
-        if not fits:
+        expected = type(values[name])
+        if expected is float and type(value) is int:
+            value = float(value)
+        if type(value) is not expected:  # not isinstance: True is an int to Python
             raise SettingsError(
                 f"method {method!r}, parameter {name!r}: found {value!r} ({type(value).__name__}), "
                 f"expected {expected.__name__}"
             )
-    return {**defaults, **chosen}
+        values[name] = value
+    return values

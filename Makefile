@@ -1,0 +1,38 @@
+# Plain venv and pip. Needs Python 3.11 or later and nothing else; `make PYTHON=python3.12 setup` names another one.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo bench clean
+
+help: ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+setup: $(READY) ## Make the virtual environment in .venv and install the package with its tools.
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'clearfundus needs Python 3.11 or later; "$(PYTHON)" is' "$$($(PYTHON) --version 2>&1)." \
+	       'Name another: make PYTHON=python3.12 setup' >&2; exit 1; }
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+check: setup ## Lint, check the format and the types.
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+test: setup ## Run all tests with branch coverage.
+	$(RUN) -m pytest --cov --cov-report=term
+
+demo: setup ## Cloud a real photograph with a known haze, enhance it, and show before, after and truth.
+	$(RUN) scripts/demo.py
+
+bench: setup ## Measure the README's speed figures on this machine.
+	set -e; for file in benchmarks/*.py; do $(RUN) "$$file"; done
+
+clean: ## Remove the virtual environment and everything generated.
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov build dist demo

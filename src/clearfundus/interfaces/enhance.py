@@ -1,0 +1,145 @@
+"""`clearfundus enhance`: photographs in, clear photographs out."""
+
+import json
+import sys
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from clearfundus.errors import SettingsError
+from clearfundus.version import __version__
+
+if TYPE_CHECKING:
+    from clearfundus.interfaces.batch import Outcome
+    from clearfundus.interfaces.jobs import Jobs
+    from clearfundus.pipeline import PreparedMethod
+
+
+def enhance(  # noqa: PLR0913 - one argument an option; this is the command line itself
+    inputs: list[Path],
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    method: str = "gan",
+    weights: str | None = None,
+    device: str = "auto",
+    size: Literal["native"] | int | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Make blurry photographs clear.
+
+    Args:
+        inputs: Photographs, and folders to search for them, with all folders below.
+        output: Folder for the results, which keeps the tree of an input folder. For a single photograph, a
+            file. Results keep the name and the format of their photograph; formats that cannot be written or
+            cannot hold a note of how the picture was made become PNG.
+        method: gan, clahe or identity; `clearfundus methods` tells more.
+        weights: Name of shipped weights (`clearfundus info` lists them), or a weights file.
+        device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
+        size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
+            own. Unset: the diameter the weights were trained at. The result has the photograph's full
+            resolution in any case.
+        set_: A parameter of the method, as name=value; may be given again.
+        overwrite: Make results anew that are there already. An input is never overwritten.
+        json_: Write one JSON object to standard output.
+    """
+    from clearfundus.interfaces.batch import run_jobs
+    from clearfundus.interfaces.jobs import plan_jobs
+    from clearfundus.interfaces.progress import show_progress
+    from clearfundus.pipeline import prepare_method
+
+    started = time.perf_counter()
+    planned = plan_jobs(inputs, output)
+    prepared = prepare_method(
+        method, weights=weights, device=device, size=size, parameters=parse_parameters(set_)
+    )
+    outcomes: list[Outcome] = []
+    with show_progress(len(planned.jobs)) as report:
+        for outcome in run_jobs(planned.jobs, prepared, overwrite=overwrite):
+            outcomes.append(outcome)
+            report(_line(outcome), notable=outcome.status == "failed")
+    seconds = round(time.perf_counter() - started, 3)
+    if json_:
+        text = json.dumps(_summary_object(prepared, planned, outcomes, seconds), indent=2)
+    else:
+        text = _summary_text(planned, outcomes, seconds)
+    sys.stdout.write(text + "\n")
+    return 1 if _of(outcomes, "failed") else 0
+
+
+def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
+    """Read `name=value` words; a value is read as TOML (3, 3.0, true), and as plain text where it is none.
+
+    Raises:
+        SettingsError: If a word has no name, or a name comes twice.
+    """
+    parameters: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise SettingsError(f"--set {word}: expected name=value, as in --set clip_limit=3.0")
+        if name in parameters:
+            raise SettingsError(f"--set {word}: {name} is set twice")
+        try:
+            parameters[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parameters[name] = value
+    return parameters
+
+
+def _of(outcomes: Sequence["Outcome"], status: str) -> list["Outcome"]:
+    return [outcome for outcome in outcomes if outcome.status == status]
+
+
+def _line(outcome: "Outcome") -> str:
+    if outcome.status == "done":
+        return f"done {outcome.job.source} -> {outcome.job.target} ({outcome.seconds:.1f} s)"
+    return f"{outcome.status} {outcome.job.source}: {outcome.reason}"
+
+
+def _summary_text(planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float) -> str:
+    done, skipped, failed = (_of(outcomes, status) for status in ("done", "skipped", "failed"))
+    lines = [_line(outcome) for outcome in failed]
+    counts = f"{len(done)} done, {len(skipped)} skipped"
+    if skipped:
+        counts += f" ({skipped[0].reason})"
+    counts += f", {len(failed)} failed"
+    if planned.ignored:
+        counts += f", {planned.ignored} other files ignored"
+    return "\n".join([*lines, f"{counts}, in {seconds:.1f} s"])
+
+
+def _summary_object(
+    prepared: "PreparedMethod", planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float
+) -> dict[str, object]:
+    weights = prepared.weights
+    return {
+        "version": __version__,
+        "method": prepared.name,
+        "settings": dict(prepared.provenance),
+        "weights": weights
+        and {
+            "name": weights.name,
+            "sha256": weights.sha256,
+            "diameter": weights.diameter,
+            "terms": weights.terms,
+        },
+        "done": [
+            {**_paths(outcome), "width": outcome.width, "height": outcome.height, "seconds": outcome.seconds}
+            for outcome in _of(outcomes, "done")
+        ],
+        "skipped": [{**_paths(outcome), "reason": outcome.reason} for outcome in _of(outcomes, "skipped")],
+        "failed": [{**_paths(outcome), "error": outcome.reason} for outcome in _of(outcomes, "failed")],
+        "ignored": planned.ignored,
+        "seconds": seconds,
+    }
+
+
+def _paths(outcome: "Outcome") -> Mapping[str, str]:
+    return {"input": str(outcome.job.source), "output": str(outcome.job.target)}

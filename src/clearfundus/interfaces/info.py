@@ -1,0 +1,105 @@
+"""`clearfundus info`: what a bug report needs, and what a user of the weights must know."""
+
+import json
+import platform
+import re
+import sys
+from importlib import metadata
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from clearfundus.interfaces import SAFETY
+from clearfundus.version import __version__
+
+
+def info(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """Show versions, device, weights and terms of use.
+
+    Args:
+        json_: Write one JSON object to standard output.
+    """
+    facts = {
+        "version": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "dependencies": _dependencies(),
+        "device": _device(),
+        "weights": _weights(),
+        "license": "Apache-2.0",
+        "safety": SAFETY,
+    }
+    if json_:
+        sys.stdout.write(json.dumps(facts, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(facts)) + "\n")
+
+
+def _dependencies() -> dict[str, str]:
+    """Return the versions found of what the package requires, read from its own metadata."""
+    found = {}
+    for requirement in metadata.requires("clearfundus") or []:
+        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
+        if "extra ==" not in requirement:
+            found[name] = metadata.version(name)
+    return found
+
+
+def _device() -> dict[str, Any]:
+    import torch
+
+    from clearfundus.networks.device import choose_device, has_bf16
+
+    device = choose_device("auto")
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {
+        "auto": str(device),
+        "bf16": has_bf16(device),
+        "cuda": names,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _weights() -> list[dict[str, Any]]:
+    from clearfundus.pretrained import FOLDER, shipped_weights
+
+    return [
+        {
+            "name": weights.name,
+            "default": weights.default,
+            "summary": weights.summary,
+            "diameter": weights.diameter,
+            "files": {
+                role: {
+                    "file": file,
+                    "bytes": (FOLDER / file).stat().st_size,
+                    "sha256": weights.file_sha256[role],
+                }
+                for role, file in weights.files.items()
+            },
+            "terms": weights.terms,
+        }
+        for weights in shipped_weights().values()
+    ]
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    device = facts["device"]
+    lines = [
+        f"clearfundus {facts['version']} ({facts['license']}), Python {facts['python']}, {facts['platform']}",
+        f"device: auto is {device['auto']}{', bf16' if device['bf16'] else ''}, {device['threads']} threads; "
+        f"CUDA devices: {', '.join(device['cuda']) or 'none'}",
+        "dependencies: " + ", ".join(f"{name} {version}" for name, version in facts["dependencies"].items()),
+    ]
+    for weights in facts["weights"]:
+        lines.append(
+            f"weights: {weights['name']}{' (default)' if weights['default'] else ''}: {weights['summary']}"
+        )
+        lines += [
+            f"  {role}: {file['file']}, {file['bytes'] / 1e6:.1f} MB, SHA-256 {file['sha256']}"
+            for role, file in weights["files"].items()
+        ]
+        lines.append(f"  terms: {weights['terms']}")
+    if not facts["weights"]:
+        lines.append("weights: none shipped")
+    return [*lines, facts["safety"]]

@@ -1,0 +1,146 @@
+"""Which file is made from which: decided for all inputs before any work, so that nothing collides later."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearfundus.errors import SettingsError
+from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
+
+FALLBACK_SUFFIX = ".png"
+"""For inputs whose own format cannot be written, or cannot hold the note of how the picture was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One photograph to read and the file to write.
+
+    Attributes:
+        source: The photograph.
+        target: The file to write.
+    """
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs:
+    """All photographs of one command, in the order they were given.
+
+    Attributes:
+        jobs: What to do.
+        ignored: Number of files in the folders that are no pictures by their suffix, hidden ones not counted.
+    """
+
+    jobs: tuple[Job, ...]
+    ignored: int
+
+
+def plan_jobs(inputs: Sequence[Path], output: Path) -> Jobs:
+    """Find the photographs and name the file that each one becomes.
+
+    A file given by name lands in the output folder under its own name; what lies in a given folder keeps its
+    place below that folder. A single file may name its output file. Hidden files, and the output folder if it
+    lies within an input folder, are left out. A file that does not exist becomes a job, too, which fails when
+    its turn comes.
+
+    Args:
+        inputs: Files and folders.
+        output: A folder, which need not exist; or a file, for a single input file.
+
+    Raises:
+        SettingsError: If nothing is found, two photographs would become one file, or an output is an input.
+    """
+    if _names_a_file(inputs, output):
+        _check_suffix(output)
+        found, ignored = [Job(source=inputs[0], target=output)], 0
+    else:
+        found, ignored = _find(inputs, output)
+    unique: dict[Path, Job] = {}
+    for job in found:
+        unique.setdefault(job.source.resolve(), job)
+    jobs = tuple(unique.values())
+    if not any(job.source.is_file() for job in jobs):
+        places = ", ".join(map(str, inputs))
+        raise SettingsError(
+            f"no photograph found in {places} ({ignored} other files); "
+            f"expected files with one of the suffixes {', '.join(sorted(READABLE_SUFFIXES))}"
+        )
+    _refuse_collisions(jobs)
+    return Jobs(jobs=jobs, ignored=ignored)
+
+
+def _names_a_file(inputs: Sequence[Path], output: Path) -> bool:
+    if output.is_dir() or not output.suffix:
+        return False
+    if len(inputs) == 1 and not inputs[0].is_dir():
+        return True
+    if output.suffix.lower() in WRITABLE_SUFFIXES:
+        raise SettingsError(
+            f"output {output} names a file, but there is more than one photograph; name a folder"
+        )
+    return False
+
+
+def _check_suffix(output: Path) -> None:
+    if output.suffix.lower() not in WRITABLE_SUFFIXES:
+        known = ", ".join(sorted(WRITABLE_SUFFIXES))
+        raise SettingsError(
+            f"output {output}: unknown suffix {output.suffix!r}; known: {known} "
+            "(if a folder of that name is meant, create it first)"
+        )
+
+
+def _find(inputs: Sequence[Path], output: Path) -> tuple[list[Job], int]:
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"output {output} is a file; name a folder")
+    found: list[Job] = []
+    ignored = 0
+    for place in inputs:
+        if not place.is_dir():
+            found.append(Job(source=place, target=output / _target_name(place)))
+            continue
+        for file in _files_in(place, leave_out=output):
+            if file.suffix.lower() in READABLE_SUFFIXES:
+                below = file.relative_to(place).parent
+                found.append(Job(source=file, target=output / below / _target_name(file)))
+            else:
+                ignored += 1
+    return found, ignored
+
+
+def _files_in(folder: Path, *, leave_out: Path) -> Iterator[Path]:
+    """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`."""
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            # a link to a folder may lead back up and round for ever
+            if not entry.is_symlink() and entry.resolve() != leave_out.resolve():
+                yield from _files_in(entry, leave_out=leave_out)
+        elif entry.is_file():
+            yield entry
+
+
+def _target_name(source: Path) -> str:
+    keeps = source.suffix.lower() in NOTED_SUFFIXES
+    return source.name if keeps else source.with_suffix(FALLBACK_SUFFIX).name
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    sources = {job.source.resolve(): job.source for job in jobs}
+    made_from: dict[Path, Path] = {}
+    for job in jobs:
+        target = job.target.resolve()
+        if target in sources:
+            raise SettingsError(
+                f"output {job.target} is the input {sources[target]}, which is never overwritten; "
+                "choose another output"
+            )
+        if target in made_from:
+            raise SettingsError(
+                f"{made_from[target]} and {job.source} would both become {job.target}; "
+                "give them in separate commands with separate outputs"
+            )
+        made_from[target] = job.source

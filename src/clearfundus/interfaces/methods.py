@@ -1,0 +1,43 @@
+"""`clearfundus methods`: what there is to choose from."""
+
+import inspect
+import json
+import sys
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def methods(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """List the methods and their parameters.
+
+    Args:
+        json_: Write one JSON object to standard output.
+    """
+    from clearfundus.methods import METHODS
+
+    entries = {name: _describe(name) for name in METHODS}
+    if json_:
+        sys.stdout.write(json.dumps(entries, indent=2) + "\n")
+        return
+    for name, entry in entries.items():
+        sys.stdout.write(f"{name}: {entry['summary']}\n  source: {entry['source']}\n")
+        sys.stdout.write(f"  needs weights: {'yes' if entry['needs_weights'] else 'no'}\n")
+        for parameter, default in entry["parameters"].items():
+            sys.stdout.write(f"  --set {parameter}={default}\n")
+
+
+def _describe(name: str) -> dict[str, Any]:
+    """Read a method's line, source and parameters from the method itself, where they cannot grow stale."""
+    from clearfundus.methods import METHODS
+    from clearfundus.pipeline import free_parameters
+
+    method = METHODS[name]
+    paragraphs = [" ".join(part.split()) for part in (inspect.getdoc(method) or "").split("\n\n")]
+    sources = [part.removeprefix("Source: ") for part in paragraphs if part.startswith("Source: ")]
+    return {
+        "summary": paragraphs[0],
+        "source": " ".join(sources),
+        "needs_weights": "model" in inspect.signature(method).parameters,
+        "parameters": free_parameters(method),
+    }

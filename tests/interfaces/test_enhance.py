@@ -1,0 +1,249 @@
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import clearfundus as cf
+from clearfundus.interfaces.cli import main
+from clearfundus.interfaces.enhance import parse_parameters
+from drawn import draw_fundus
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `clearfundus enhance`: exit code, standard output, standard error."""
+
+    def call(*words: object) -> tuple[int, str, str]:
+        code = main(["enhance", *map(str, words)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three good photographs, one file that is none, and a text."""
+    photos = tmp_path / "in"
+    (photos / "left").mkdir(parents=True)
+    for name in ("a.png", "b.jpg", "left/a.png"):
+        cf.write_photo(draw_fundus(96), photos / name)
+    (photos / "bad.jpg").write_bytes(b"not a picture")
+    (photos / "notes.txt").touch()
+    return photos
+
+
+def test_one_bad_file_does_not_stop_the_others(run: Run, folder: Path, tmp_path: Path) -> None:
+    code, out, err = run(folder, "-o", tmp_path / "out", "--method", "clahe")
+    assert code == 1
+    written = sorted(str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*"))
+    assert written == ["a.png", "b.jpg", "left/a.png"]
+    assert f"failed {folder / 'bad.jpg'}: " in out
+    assert "3 done, 0 skipped, 1 failed, 1 other files ignored" in out
+    assert "Traceback" not in err
+
+
+def test_json_says_everything_and_nothing_else_is_on_standard_output(run: Run, folder: Path, tmp_path: Path) -> None:
+    code, out, _ = run(folder, "-o", tmp_path / "out", "--method", "clahe", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert report["version"] == cf.__version__
+    assert report["method"] == "clahe"
+    assert report["settings"] == {"method": "clahe", "clip_limit": "2.0", "tiles": "8"}
+    assert report["weights"] is None
+    assert report["ignored"] == 1
+    assert report["skipped"] == []
+    assert [item["input"] for item in report["failed"]] == [str(folder / "bad.jpg")]
+    assert report["failed"][0]["error"]
+    first = report["done"][0]
+    assert first.pop("seconds") >= 0
+    assert first == {
+        "input": str(folder / "a.png"),
+        "output": str(tmp_path / "out" / "a.png"),
+        "width": 96,
+        "height": 96,
+    }
+    assert report["seconds"] > 0
+
+
+def test_progress_is_one_plain_line_a_photograph_where_there_is_no_terminal(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    _, _, err = run(folder, "-o", tmp_path / "out", "--method", "identity")
+    lines = err.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith(f"[1/4] done {folder / 'a.png'} -> {tmp_path / 'out' / 'a.png'}")
+    assert lines[2].startswith(f"[3/4] failed {folder / 'bad.jpg'}")
+
+
+def test_the_written_file_holds_the_result_of_the_library(run: Run, folder: Path, tmp_path: Path) -> None:
+    assert run(folder / "a.png", "-o", tmp_path / "clear.png", "--method", "clahe", "--set", "clip_limit=3")[0] == 0
+    expected = cf.enhance(cf.read_photo(folder / "a.png"), "clahe", parameters={"clip_limit": 3.0})
+    found = cf.read_photo(tmp_path / "clear.png")
+    assert np.array_equal(found.pixels, np.rint(expected.pixels * 255) / np.float32(255))
+    assert expected.provenance.items() <= cf.read_provenance(tmp_path / "clear.png").items()
+
+
+def test_gan_runs_with_a_weights_file_and_says_so(run: Run, folder: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    weights = ("--weights", tiny_weights, "--device", "cpu")
+    code, out, _ = run(folder / "a.png", "-o", tmp_path / "out", *weights, "--size", 80, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["weights"]["name"] == "tiny"
+    assert len(report["weights"]["sha256"]) == 64
+    found = cf.read_provenance(tmp_path / "out" / "a.png")
+    assert found["weights"] == "tiny"
+    assert found["size"] == "80"
+    assert report["weights"]["sha256"].startswith(found["sha256"])
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_a_second_run_skips_what_is_complete(run: Run, suffix: str, tmp_path: Path) -> None:
+    cf.write_photo(draw_fundus(96), tmp_path / f"eye.{suffix}")
+    command = (tmp_path / f"eye.{suffix}", "-o", tmp_path / "out", "--method", "clahe")
+    assert run(*command)[0] == 0
+    target = tmp_path / "out" / f"eye.{suffix}"
+    before = target.stat().st_mtime_ns
+    code, out, _ = run(*command)
+    assert code == 0
+    assert "0 done, 1 skipped (made before with the same settings), 0 failed" in out
+    assert target.stat().st_mtime_ns == before
+
+
+def test_a_result_of_other_settings_is_neither_skipped_nor_replaced(run: Run, folder: Path, tmp_path: Path) -> None:
+    command = (folder / "a.png", "-o", tmp_path / "out", "--method", "clahe")
+    run(*command)
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    code, out, _ = run(*command, "--set", "clip_limit=4.0")
+    assert code == 1
+    assert "exists, made by clahe (clip_limit=2.0, tiles=8), not by clahe (clip_limit=4.0, tiles=8)" in out
+    assert "use --overwrite" in out
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", None])
+def test_a_file_of_unknown_making_is_not_replaced(
+    run: Run, content: bytes | None, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "a.png"
+    target.write_bytes((folder / "a.png").read_bytes() if content is None else content)
+    code, out, _ = run(folder / "a.png", "-o", tmp_path / "out", "--method", "clahe", "--json")
+    assert code == 1
+    assert "something that left no note" in json.loads(out)["failed"][0]["error"]
+
+
+def test_overwrite_replaces_results_but_never_an_input(run: Run, folder: Path, tmp_path: Path) -> None:
+    command = (folder / "a.png", "-o", tmp_path / "out", "--overwrite", "--method")
+    run(*command, "clahe")
+    assert run(*command, "identity")[0] == 0
+    assert cf.read_provenance(tmp_path / "out" / "a.png")["method"] == "identity"
+    before = (folder / "a.png").read_bytes()
+    code, _, err = run(folder / "a.png", "-o", folder, "--overwrite", "--method", "identity")
+    assert code == 2
+    assert "never overwritten" in err
+    assert (folder / "a.png").read_bytes() == before
+
+
+def test_pixels_outside_the_field_and_the_depth_come_back(run: Run, tmp_path: Path) -> None:
+    photo = dataclasses.replace(draw_fundus(96), bits=16)
+    cf.write_photo(photo, tmp_path / "eye.png")
+    assert run(tmp_path / "eye.png", "-o", tmp_path / "out", "--method", "clahe")[0] == 0
+    before, after = cf.read_photo(tmp_path / "eye.png"), cf.read_photo(tmp_path / "out" / "eye.png")
+    outside = ~cf.find_field(before).mask
+    assert after.bits == 16
+    assert outside.any()
+    assert np.array_equal(before.pixels[outside], after.pixels[outside])
+    assert not np.array_equal(before.pixels[~outside], after.pixels[~outside])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--method", "clahe"], "--output"),
+        (["-o", "OUT", "--method", "sharpen"], "unknown method 'sharpen'; known: gan, clahe, identity"),
+        (["-o", "OUT", "--weights", "sharpest"], "no such weights file"),
+        (["-o", "OUT", "--method", "clahe", "--weights", "compact"], "takes no weights"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip_limit"], "expected name=value"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=x"], r"found 'x' (str), expected float"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=-1"], "clip_limit: found -1.0"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip=1"], "known: clip_limit, tiles"),
+        (["-o", "OUT", "--size", "big"], "--size"),
+        (["-o", "OUT", "--quick"], "--quick"),
+    ],
+)
+def test_wrong_usage_is_named_and_nothing_is_written(
+    words: list[str], message: str, run: Run, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    code, out, err = run(folder / "a.png", *(str(output) if word == "OUT" else word for word in words))
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(output.rglob("*.*"))
+
+
+def test_an_unwritable_output_folder_is_a_failure_with_a_reason(run: Run, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in2").mkdir()
+    (tmp_path / "file").touch()
+    code, out, _ = run(folder / "a.png", "-o", tmp_path / "file" / "out", "--method", "identity")
+    assert code == 1
+    assert "failed" in out
+    assert "unexpected" not in out
+
+
+def test_a_fault_met_in_one_photograph_does_not_stop_the_others(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clearfundus.interfaces import batch
+
+    real = batch.read_photo
+
+    def faulty(path: Path) -> cf.Photo:
+        if path.name == "b.jpg":
+            raise ZeroDivisionError("a fault")
+        return real(path)
+
+    monkeypatch.setattr(batch, "read_photo", faulty)
+    code, out, _ = run(folder, "-o", tmp_path / "out", "--method", "identity", "--json")
+    report = json.loads(out)
+    assert code == 1
+    assert len(report["done"]) == 2
+    assert "unexpected ZeroDivisionError: a fault" in {item["error"] for item in report["failed"]}
+
+
+def test_interrupting_keeps_what_is_done(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clearfundus.interfaces import batch
+
+    real = batch.read_photo
+
+    def interrupted(path: Path) -> cf.Photo:
+        if path.name == "b.jpg":
+            raise KeyboardInterrupt
+        return real(path)
+
+    monkeypatch.setattr(batch, "read_photo", interrupted)
+    code, out, err = run(folder, "-o", tmp_path / "out", "--method", "identity")
+    assert code == 130
+    assert out == ""
+    assert err.endswith("clearfundus: interrupted\n")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_parameters_are_read_as_toml_or_else_as_text() -> None:
+    found = parse_parameters(["a=3", "b=3.0", "c=true", "d=native", "e='x=y'", "f="])
+    assert found == {"a": 3, "b": 3.0, "c": True, "d": "native", "e": "x=y", "f": ""}
+    assert [type(value) for value in found.values()] == [int, float, bool, str, str, str]
+
+
+def test_a_parameter_given_twice_is_refused() -> None:
+    with pytest.raises(cf.SettingsError, match="a is set twice"):
+        parse_parameters(["a=3", "a=4"])

@@ -1,0 +1,55 @@
+"""`clearfundus methods` and `clearfundus info`."""
+
+import hashlib
+import json
+from importlib import metadata
+
+import pytest
+
+import clearfundus as cf
+from clearfundus.interfaces.cli import main
+from clearfundus.pretrained import FOLDER, shipped_weights
+
+
+def test_methods_are_listed_with_source_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == list(cf.METHODS)
+    assert found["clahe"]["parameters"] == {"clip_limit": 2.0, "tiles": 8}
+    assert "Zuiderveld" in found["clahe"]["source"]
+    assert "10.1007/978-3-030-32239-7_9" in found["gan"]["source"]
+    assert [name for name, entry in found.items() if entry["needs_weights"]] == ["gan"]
+    assert all(entry["summary"].endswith(".") for entry in found.values())
+
+
+def test_methods_are_listed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    out = capsys.readouterr().out
+    assert "clahe: Equalise the lightness" in out
+    assert "  --set clip_limit=2.0" in out
+    assert "  needs weights: yes" in out
+
+
+def test_info_tells_versions_device_weights_and_terms(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["version"] == cf.__version__
+    assert found["dependencies"]["torch"] == metadata.version("torch")
+    assert "pytest" not in found["dependencies"]  # of the extra `dev`
+    assert found["device"]["auto"] in {"cpu", "cuda:0"}
+    assert "Not a medical device" in found["safety"]
+    assert [weights["name"] for weights in found["weights"]] == list(shipped_weights())
+    for weights in found["weights"]:
+        for file in weights["files"].values():
+            content = (FOLDER / file["file"]).read_bytes()
+            assert file["sha256"] == hashlib.sha256(content).hexdigest()
+            assert file["bytes"] == len(content)
+
+
+def test_info_is_told_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert f"clearfundus {cf.__version__}" in out
+    assert "device: auto is " in out
+    assert "weights: " in out
+    assert "Not a medical device" in out

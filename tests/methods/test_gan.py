@@ -1,0 +1,98 @@
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from clearfundus import Field, Photo, SettingsError, load_weights
+from clearfundus.methods.gan import gan
+from clearfundus.networks.inference import run_generator
+from clearfundus.networks.weights import LoadedWeights
+
+
+class Watched(torch.nn.Module):
+    """A stand-in for the network: lightens by 0.1 and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+        self.shown: list[torch.Size] = []
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        self.shown.append(picture.shape)
+        return picture + 0.2  # [-1, 1] is twice as wide as [0, 1]
+
+
+@pytest.fixture
+def watched(tiny_weights: Path) -> LoadedWeights:
+    return dataclasses.replace(load_weights(tiny_weights), network=Watched())
+
+
+def disc(diameter: int) -> Field:
+    row, column = np.mgrid[:diameter, :diameter] - (diameter - 1) / 2
+    return Field(mask=np.hypot(row, column) <= diameter / 2)
+
+
+def textured(diameter: int) -> Photo:
+    rng = np.random.default_rng(1)
+    return Photo(pixels=rng.uniform(0.35, 0.65, (diameter, diameter, 3)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("size", "side"),
+    [
+        (None, 64),  # the weights' own diameter, from the fixture
+        (128, 128),
+        (52, 52),
+        ("native", 200),
+    ],
+)
+def test_the_network_sees_the_field_at_the_asked_diameter(size, side: int, watched: LoadedWeights) -> None:
+    gan(textured(200), disc(200), model=watched, size=size)
+    shown = watched.network.shown[0]
+    # the field of `disc` has 0.2 % more area than a circle of 200 pixels; sides are padded to multiples of 4
+    assert shown[0] == 1
+    assert abs(shown[2] - side) <= 4
+    assert shown[2] == shown[3]
+
+
+@pytest.mark.parametrize("size", [None, 300, "native"])
+def test_the_change_is_added_and_the_detail_stays(size, watched: LoadedWeights) -> None:
+    photo = textured(200)
+    result = gan(photo, disc(200), model=watched, size=size)
+    assert np.allclose(result.pixels, photo.pixels + 0.1, atol=1e-6)
+
+
+def test_native_size_gives_the_output_of_the_network(tiny_weights: Path) -> None:
+    model, photo = load_weights(tiny_weights), textured(66)
+    result = gan(photo, disc(66), model=model, size="native")
+    assert np.allclose(result.pixels, run_generator(model.network, photo.pixels), atol=1e-6)
+
+
+def test_a_smaller_size_gives_the_enlarged_change(tiny_weights: Path) -> None:
+    model, photo = load_weights(tiny_weights), textured(200)
+    field = Field(mask=np.ones((200, 200), bool))
+    side = round(200 * 100 / field.diameter)
+    small = cv2.resize(photo.pixels, (side, side), interpolation=cv2.INTER_AREA)
+    change = run_generator(model.network, small) - small
+    change = cv2.resize(change, (200, 200), interpolation=cv2.INTER_CUBIC)
+    expected = np.clip(photo.pixels + change, 0, 1)
+    assert np.allclose(gan(photo, field, model=model, size=100).pixels, expected, atol=1e-6)
+
+
+def test_it_says_how_the_picture_was_made(watched: LoadedWeights) -> None:
+    result = gan(textured(200), disc(200), model=watched)
+    assert result.provenance == {
+        "method": "gan",
+        "weights": "tiny",
+        "sha256": watched.sha256[:12],
+        "size": "64",
+    }
+
+
+@pytest.mark.parametrize("size", [0, -512, 31, 512.0, True, "large"])
+def test_a_size_that_makes_no_sense_is_refused(size, watched: LoadedWeights) -> None:
+    with pytest.raises(SettingsError, match=r"size: found .*expected 32 pixels or more, or 'native'"):
+        gan(textured(50), disc(50), model=watched, size=size)

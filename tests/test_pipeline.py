@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clearfundus import (
+    DeviceError,
+    Field,
+    FieldNotFoundError,
+    Photo,
+    SettingsError,
+    WeightsError,
+    enhance,
+    prepare_method,
+)
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match=r"unknown method 'clähe'; known: gan, clahe, identity"):
+        prepare_method("clähe")
+
+
+def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'clip'; known: clip_limit, tiles"):
+        prepare_method("clahe", parameters={"clip": 3.0})
+    with pytest.raises(SettingsError, match="'clip'; known: none"):
+        prepare_method("identity", parameters={"clip": 3.0})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"clip_limit": "3"}, r"'clip_limit': found '3' \(str\), expected float"),
+        ({"clip_limit": True}, r"found True \(bool\), expected float"),
+        ({"tiles": 8.0}, r"'tiles': found 8.0 \(float\), expected int"),
+        ({"tiles": True}, r"found True \(bool\), expected int"),
+    ],
+)
+def test_a_parameter_of_the_wrong_type_is_named(parameters: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        prepare_method("clahe", parameters=parameters)
+
+
+@pytest.mark.parametrize(("name", "hint"), [("model", "'weights'"), ("size", "'size'")])
+def test_weights_and_size_are_no_free_parameters(name: str, hint: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{name}' is set by {hint}"):
+        prepare_method("gan", parameters={name: 3})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": "compact"}, "takes no weights"),
+        ({"size": 512}, "takes no size"),
+        ({"device": "cuda"}, "runs on the CPU; found device 'cuda'"),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        prepare_method("clahe", **settings)
+
+
+def test_a_parameter_reaches_the_method(drawn: Photo) -> None:
+    weak, strong = (enhance(drawn, "clahe", parameters={"clip_limit": limit}) for limit in (1.0, 8.0))
+    assert np.abs(strong.pixels - drawn.pixels).mean() > 2 * np.abs(weak.pixels - drawn.pixels).mean()
+    assert strong.provenance == {"method": "clahe", "clip_limit": "8.0", "tiles": "8"}
+
+
+def test_a_whole_number_serves_where_a_real_one_is_expected(drawn: Photo) -> None:
+    one, other = (enhance(drawn, "clahe", parameters={"clip_limit": limit}) for limit in (3, 3.0))
+    assert np.array_equal(one.pixels, other.pixels)
+    assert one.provenance == other.provenance
+
+
+def test_unknown_weights_device_and_size_are_refused_before_any_photograph(tiny_weights: Path) -> None:
+    with pytest.raises(WeightsError, match="no such weights"):
+        prepare_method("gan", weights="sharpest")
+    with pytest.raises(DeviceError, match="'tpu' is unknown"):
+        prepare_method("gan", weights=tiny_weights, device="tpu")
+    with pytest.raises(SettingsError, match="size: found 3"):
+        prepare_method("gan", weights=tiny_weights, size=3)
+
+
+def test_a_function_of_ones_own_is_a_method(drawn: Photo) -> None:
+    def darken(photo: Photo, field: Field) -> Photo:
+        assert field.mask.shape == photo.pixels.shape[:2]
+        return photo.with_pixels(photo.pixels * np.float32(0.5), method="darken")
+
+    result = enhance(drawn, darken)
+    assert result.provenance["method"] == "darken"
+    assert np.allclose(result.pixels[64, 64], drawn.pixels[64, 64] / 2, atol=1e-6)
+    with pytest.raises(SettingsError, match="found a function"):
+        enhance(drawn, darken, size=512)
+
+
+def test_a_photograph_without_a_field_is_refused() -> None:
+    with pytest.raises(FieldNotFoundError):
+        enhance(Photo(pixels=np.zeros((64, 64, 3), np.float32)), "identity")
