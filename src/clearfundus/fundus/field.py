@@ -21,6 +21,9 @@ OPENING_SIZE = 9
 THRESHOLD_SHARE = 0.12
 THRESHOLD_LIMITS = (8 / 255, 30 / 255)
 """The threshold: this share of the brightness that 90 % of the pixels do not exceed, kept within limits."""
+DARK_CORNER_LEVEL = 15 / 255
+SURROUND_MARGIN = 6 / 255
+"""A dark corner of the field is brighter than this level, and than the surround by this margin."""
 WHOLE_FRAME_SHARE = 0.985
 """A lit part that covers more than this is the whole frame: the picture was cropped inside the field."""
 EROSION = 0.006
@@ -70,7 +73,7 @@ def find_field(photo: Photo) -> Field:
     """
     name = photo.name or "array"
     brightness = _brightness(photo)
-    lit = _largest_part(_lit(brightness, name))
+    lit = _with_dark_corners(_lit(brightness, name), brightness)
     if lit.mean() > WHOLE_FRAME_SHARE:
         _refuse_uniform(brightness, name)
         return Field(mask=np.ones(photo.pixels.shape[:2], dtype=np.bool_))
@@ -89,18 +92,36 @@ def _brightness(photo: Photo) -> Gray:
 
 
 def _lit(brightness: Gray, name: str) -> Mask:
-    """Return where the picture is lit; thin bridges to annotations and noise are opened away."""
+    """Return the largest lit part; thin bridges to annotations and noise are opened away."""
     threshold = float(np.clip(THRESHOLD_SHARE * np.percentile(brightness, 90), *THRESHOLD_LIMITS))
-    lit = (brightness > threshold).astype(np.uint8)
-    side = max(3, round(OPENING_SIZE * max(brightness.shape) / WORKING_SIDE) | 1)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    opened: Mask = cv2.morphologyEx(lit, cv2.MORPH_OPEN, kernel) > 0
+    opened = _opened(brightness > threshold)
     if not opened.any():
         raise FieldNotFoundError(
             f"{name}: found no lit field of view, brightest level {brightness.max() * 255:.0f} of 255, "
             f"expected a field brighter than {threshold * 255:.0f}; give a photograph that is not black"
         )
-    return opened
+    return _largest_part(opened)
+
+
+def _opened(mask: Mask) -> Mask:
+    """Return the mask without its parts thinner than the opening's size."""
+    side = max(3, round(OPENING_SIZE * max(mask.shape) / WORKING_SIDE) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0, dtype=np.bool_)
+
+
+def _with_dark_corners(lit: Mask, brightness: Gray) -> Mask:
+    """Return the lit part with adjoining parts of the field that lie in shadow.
+
+    The threshold of an overexposed photograph can cut off a shadowed corner of its field. A part below it counts as
+    field if it stands out from the surround and is thick: a lower threshold for all would take in the soft rim.
+    """
+    side = max(brightness.shape) // 25
+    surround = cv2.dilate(lit.astype(np.uint8), np.ones((side, side), np.uint8)) == 0
+    if surround.mean() < 1 - WHOLE_FRAME_SHARE:
+        return lit
+    level = max(DARK_CORNER_LEVEL, float(np.percentile(brightness[surround], 75)) + SURROUND_MARGIN)
+    return _largest_part(lit | _opened((brightness > level) & ~lit))
 
 
 def _largest_part(lit: Mask) -> Mask:
