@@ -81,9 +81,7 @@ def _judge_existing(job: Job, expected: Mapping[str, str]) -> Outcome:
     if expected.items() <= found.items():
         return Outcome(job=job, status="skipped", reason="made before with the same settings")
     made = describe(found) if "method" in found else "something that left no note"
-    reason = (
-        f"{job.target} exists, made by {made}, not by {describe(expected)}; use --overwrite to replace it"
-    )
+    reason = f"{job.target} exists, made by {made}, not by {describe(expected)}; use --overwrite to replace it"
     return Outcome(job=job, status="failed", reason=reason)
 
 

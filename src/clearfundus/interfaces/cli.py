@@ -56,13 +56,13 @@ def build_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     for verb, (summary, *examples) in VERBS.items():
-        lines = "\n".join(f"  {example}" for example in examples)
-        title = "Example" if len(examples) == 1 else "Examples"
+        lines = "\n".join(f"    {example}" for example in examples)
         app.command(
             f"clearfundus.interfaces.{verb}:{verb}",
             name=verb,
             help=summary,
-            help_epilogue=f"{title}:\n{lines}",
+            help_format="markdown",  # flows the docstrings' lines; slower, so not for the list of verbs
+            help_epilogue=f"{'Example' if len(examples) == 1 else 'Examples'}:\n\n{lines}",
         )
     return app
 

@@ -56,9 +56,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
 
     started = time.perf_counter()
     planned = plan_jobs(inputs, output)
-    prepared = prepare_method(
-        method, weights=weights, device=device, size=size, parameters=parse_parameters(set_)
-    )
+    prepared = prepare_method(method, weights=weights, device=device, size=size, parameters=parse_parameters(set_))
     outcomes: list[Outcome] = []
     with show_progress(len(planned.jobs)) as report:
         for outcome in run_jobs(planned.jobs, prepared, overwrite=overwrite):

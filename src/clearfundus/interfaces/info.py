@@ -92,9 +92,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         "dependencies: " + ", ".join(f"{name} {version}" for name, version in facts["dependencies"].items()),
     ]
     for weights in facts["weights"]:
-        lines.append(
-            f"weights: {weights['name']}{' (default)' if weights['default'] else ''}: {weights['summary']}"
-        )
+        lines.append(f"weights: {weights['name']}{' (default)' if weights['default'] else ''}: {weights['summary']}")
         lines += [
             f"  {role}: {file['file']}, {file['bytes'] / 1e6:.1f} MB, SHA-256 {file['sha256']}"
             for role, file in weights["files"].items()

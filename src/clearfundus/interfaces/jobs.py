@@ -77,9 +77,7 @@ def _names_a_file(inputs: Sequence[Path], output: Path) -> bool:
     if len(inputs) == 1 and not inputs[0].is_dir():
         return True
     if output.suffix.lower() in WRITABLE_SUFFIXES:
-        raise SettingsError(
-            f"output {output} names a file, but there is more than one photograph; name a folder"
-        )
+        raise SettingsError(f"output {output} names a file, but there is more than one photograph; name a folder")
     return False
 
 
@@ -135,8 +133,7 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
         target = job.target.resolve()
         if target in sources:
             raise SettingsError(
-                f"output {job.target} is the input {sources[target]}, which is never overwritten; "
-                "choose another output"
+                f"output {job.target} is the input {sources[target]}, which is never overwritten; choose another output"
             )
         if target in made_from:
             raise SettingsError(

@@ -103,7 +103,5 @@ def _apply(maps: NDArray[np.float64], levels: Gray, tile_height: int, tile_width
         strip = levels[top : top + STRIP]
         down = np.arange(top, top + len(strip)) / tile_height - 0.5
         coordinates = np.stack(np.broadcast_arrays(down[:, None], across[None], strip))  # (3, rows, W)
-        mapped[top : top + STRIP] = map_coordinates(
-            maps, coordinates, output=np.float32, order=1, mode="nearest"
-        )
+        mapped[top : top + STRIP] = map_coordinates(maps, coordinates, output=np.float32, order=1, mode="nearest")
     return mapped
