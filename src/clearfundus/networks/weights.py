@@ -1,6 +1,7 @@
-"""Weights files: safetensors with the network's settings, terms and a hash of the tensors inside.
+"""Weights files: safetensors with the network's settings, terms and hashes of the tensors and of the rest inside.
 
-A file is used only if its hash and its architecture agree with what it says of itself; pickles are never read.
+A file is used only if its hashes and its architecture agree with what it says of itself; pickles are never read. The
+hashes find damage, not forgery: who can rewrite the file can rewrite them.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from clearfundus.pretrained import shipped_path, shipped_weights
 
 FORMAT = "clearfundus-weights-1"
 TERMS = "Research use only; not a medical device."
+DESCRIPTION_HASH = "description_sha256"
 
 Role = Literal["enhancer", "blurrer"]
 
@@ -61,6 +63,12 @@ def hash_tensors(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def hash_description(metadata: dict[str, str]) -> str:
+    """Return the SHA-256 of all that a file says of its tensors, in order of key; of everything but this hash."""
+    described = {key: value for key, value in metadata.items() if key != DESCRIPTION_HASH}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
 def save_weights(
     network: Generator,
     path: Path | str,
@@ -82,8 +90,13 @@ def save_weights(
 
     Returns:
         The hash of the tensors.
+
+    Raises:
+        WeightsError: If a weight is not finite, in fp16: no file would be better than one that cannot be loaded.
     """
     tensors = {key: value.detach().half().cpu().contiguous() for key, value in network.state_dict().items()}
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise WeightsError(f"{path}: found weights that are not finite in fp16; nothing was written")
     digest = hash_tensors(tensors)
     metadata = {
         "format": FORMAT,
@@ -95,6 +108,7 @@ def save_weights(
         "generator": json.dumps(asdict(network.settings)),
         "card": json.dumps({"surround": "fill", **(card or {})}),
     }
+    metadata[DESCRIPTION_HASH] = hash_description(metadata)
     write_whole(Path(path), save(tensors, metadata))
     return digest
 
@@ -114,27 +128,42 @@ def load_weights(
     """
     path = _locate(source, role)
     metadata, tensors = _read(path)
+    _verify(path, metadata, tensors, role)
+    network = _build(path, metadata, tensors)
+    try:
+        card: dict[str, str] = json.loads(metadata["card"])
+        return LoadedWeights(
+            network=place(network, device or torch.device("cpu")).eval(),
+            name=metadata["name"],
+            role=role,
+            sha256=metadata["sha256"],
+            diameter=int(metadata["diameter"]),
+            surround=card["surround"],
+            card=card,
+            terms=metadata["terms"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its description is incomplete or damaged ({error!r}); get it again") from error
+
+
+def _verify(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor], role: Role) -> None:
     if hash_tensors(tensors) != metadata.get("sha256"):
         raise WeightsError(f"{path}: its tensors do not match the hash inside: the file was altered; get it again")
+    # the tensors fit a generator with and without the skip, and say nothing of the scale: so this is hashed too
+    if metadata.get(DESCRIPTION_HASH, hash_description(metadata)) != hash_description(metadata):
+        raise WeightsError(
+            f"{path}: its description does not match the hash inside: the file was altered; get it again"
+        )
     if metadata.get("role") != role:
         raise WeightsError(f"{path}: holds a {metadata.get('role')!r}, expected a {role!r}")
-    network = _build(path, metadata, tensors)
-    card: dict[str, str] = json.loads(metadata["card"])
-    return LoadedWeights(
-        network=place(network, device or torch.device("cpu")).eval(),
-        name=metadata["name"],
-        role=role,
-        sha256=metadata["sha256"],
-        diameter=int(metadata["diameter"]),
-        surround=card["surround"],
-        card=card,
-        terms=metadata["terms"],
-    )
 
 
 def _locate(source: str | Path | None, role: Role) -> Path:
     if source is None or str(source) in shipped_weights():
-        return shipped_path(None if source is None else str(source), role)
+        try:
+            return shipped_path(None if source is None else str(source), role)
+        except (KeyError, StopIteration) as error:
+            raise WeightsError(f"no {role} ships as {source or 'the default'}; give a weights file") from error
     path = Path(source)
     if not path.is_file():
         known = ", ".join(shipped_weights()) or "none"

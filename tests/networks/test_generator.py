@@ -1,0 +1,123 @@
+import pytest
+import torch
+from torch import nn
+
+from clearfundus.networks.generator import Generator, GeneratorSettings
+
+
+def seeded(**settings: object) -> Generator:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return Generator(GeneratorSettings(**settings))
+
+
+def picture(height: int = 32, width: int = 32) -> torch.Tensor:
+    return torch.rand((2, 3, height, width), generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_papers_generator_has_11378179_parameters() -> None:
+    # METHOD.md: 11.378 M; the same figure as the reference CycleGAN prints for its 9-block generator, which has this
+    # table of layers. By hand: kernel area * in * out + out, for every row of the table.
+    stem, head = 7 * 7 * 3 * 64 + 64, 7 * 7 * 64 * 3 + 3
+    down = (3 * 3 * 64 * 128 + 128) + (3 * 3 * 128 * 256 + 256)
+    blocks = 9 * 2 * (3 * 3 * 256 * 256 + 256)
+    up = (3 * 3 * 256 * 128 + 128) + (3 * 3 * 128 * 64 + 64)
+    assert stem + down + blocks + up + head == 11_378_179
+    with torch.device("meta"):
+        network = Generator(GeneratorSettings(width=64, blocks=9))
+    assert count(network) == 11_378_179
+
+
+def test_both_ways_of_upsampling_have_the_same_number_of_parameters() -> None:
+    assert count(seeded(width=4, upsample="resize")) == count(seeded(width=4, upsample="transposed"))
+
+
+@pytest.mark.parametrize("upsample", ["transposed", "resize"])
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (20, 44), (64, 36)])
+def test_the_output_has_the_shape_of_the_input(upsample: str, skip: bool, height: int, width: int) -> None:
+    network = seeded(width=4, blocks=1, upsample=upsample, skip=skip)
+    assert network(picture(height, width)).shape == (2, 3, height, width)
+
+
+def test_the_layers_are_those_of_the_table() -> None:
+    # METHOD.md "Networks": channels after each stage at width 64, and the scale
+    network = seeded(width=64, blocks=2)
+    shapes = []
+    hooks = [
+        stage.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
+        for stage in (network.stem, network.down, network.bottleneck, network.up, network.head)
+    ]
+    network(picture(16, 24))
+    for hook in hooks:
+        hook.remove()
+    assert shapes == [(64, 16, 24), (256, 4, 6), (256, 4, 6), (64, 16, 24), (3, 16, 24)]
+
+
+def test_upsampling_by_resizing_repeats_pixels_before_it_convolves() -> None:
+    kinds = [type(layer) for layer in seeded(width=4, upsample="resize").up]
+    assert nn.ConvTranspose2d not in kinds
+    grown = seeded(width=4, upsample="resize").up[0](torch.tensor([[[[1.0, 2.0]]]]))
+    assert grown.tolist() == [[[[1, 1, 2, 2], [1, 1, 2, 2]]]]
+
+
+def test_without_the_skip_the_output_lies_in_minus_1_to_1_whatever_the_weights() -> None:
+    network = seeded(width=4, blocks=1)
+    with torch.no_grad():
+        network.head.weight.mul_(1000)
+        output = network(picture())
+    assert output.abs().max() <= 1
+    assert output.abs().max() > 0.99  # the bound is reached, so the test is no tautology
+
+
+def test_with_the_skip_it_starts_near_the_identity_and_without_it_does_not() -> None:
+    x = picture()
+    with torch.no_grad():
+        near = (seeded(width=16, blocks=2, skip=True)(x) - x).abs().mean()
+        far = (seeded(width=16, blocks=2)(x) - x).abs().mean()
+    # f(x) has standard deviation of about 0.02 * 0.1 * sqrt(49 * 16 / 2) = 0.04, for half of the normed inputs of the
+    # head's 49 * 16 weights pass the ReLU; the input's mean distance from anything centred is 0.5
+    assert near < 0.08
+    assert far > 0.4
+
+
+def test_the_skip_adds_the_input_to_what_the_layers_make() -> None:
+    plain, skipping = seeded(width=4, blocks=1), seeded(width=4, blocks=1, skip=True)
+    skipping.load_state_dict(plain.state_dict())
+    x = picture()
+    assert torch.allclose(skipping(x), x + plain(x))
+
+
+def test_the_norm_is_over_each_picture_alone_and_learns_nothing() -> None:
+    # METHOD.md: instance norm without affine terms, eps 1e-5
+    network, x = seeded(width=4, blocks=1), picture()
+    assert torch.allclose(network(x)[:1], network(x[:1]), atol=1e-6)
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.InstanceNorm2d)]
+    assert len(norms) == 1 + 2 + 2 + 2  # stem, down, one block, up; none after the head
+    assert all(not norm.affine and not norm.track_running_stats and norm.eps == 1e-5 for norm in norms)
+
+
+def test_the_border_is_padded_by_reflection() -> None:
+    network = seeded(width=4, blocks=1)
+    x = picture()
+    mirrored = nn.functional.pad(x, (3, 3, 3, 3), mode="reflect")
+    bare = nn.functional.conv2d(mirrored, network.stem[0].weight, network.stem[0].bias)
+    assert torch.allclose(network.stem[0](x), bare, atol=1e-6)
+
+
+def test_weights_are_drawn_with_deviation_0_02_and_biases_are_0() -> None:
+    network = seeded(width=16, blocks=2)
+    weights = torch.cat([value.flatten() for name, value in network.named_parameters() if name.endswith("weight")])
+    # 170,000 draws: three standard errors of a standard deviation are 0.02 * 3 / sqrt(2 * 170000) = 0.0001
+    assert abs(weights.std() - 0.02) < 1e-4
+    assert abs(weights.mean()) < 2e-4
+    assert all(not value.any() for name, value in network.named_parameters() if name.endswith("bias"))
+
+
+def test_the_same_seed_gives_the_same_network() -> None:
+    one, other = seeded(width=4).state_dict(), seeded(width=4).state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
