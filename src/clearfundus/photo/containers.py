@@ -54,7 +54,7 @@ def png_chunk(name: bytes, body: bytes) -> bytes:
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the marker and the content of each segment before the first scan.
+    """Yield the marker and the content of each segment; last the first scan and all behind it, marker included.
 
     Raises:
         MalformedFileError: If the header is cut short or no marker stands where one must.
@@ -75,9 +75,15 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if end > len(data):
             raise MalformedFileError("the JPEG is truncated: it ends inside its header")
         if marker == JPEG_START_OF_SCAN:
+            yield marker, data[position:]
             return
         yield marker, data[position + 4 : end]
         position = end
+
+
+def jpeg_segment(marker: int, body: bytes) -> bytes:
+    """Build one segment with its length."""
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
 def riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

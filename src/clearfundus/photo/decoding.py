@@ -1,9 +1,9 @@
 """From the bytes of a file to its values, at their own depth, one decoder a format.
 
-Which library decodes what was settled by trial: Pillow for 8 bit, OpenCV for 16-bit PNG and JPEG 2000 only
-(it returns truncated JPEGs without a word and scrambles TIFFs of separate planes), our own `tiff_pixels` for
-TIFF and `netpbm` for PPM. Pillow's format classes are used directly: `Image.open` has a size limit of its
-own, which lies in a global variable.
+Which library decodes what was settled by trial: Pillow for 8 bit; OpenCV for WebP, for BMP with a palette (Pillow
+garbles one of black and white) and for 16-bit PNG and JPEG 2000, and no more, for it returns truncated JPEGs without a word and scrambles TIFFs of separate planes; our own
+`tiff_pixels` for TIFF and `netpbm` for PPM. Pillow's format classes are used directly: `Image.open`, its WebP and its
+TIFF (see `take_room`) know a size limit that lies in a global variable.
 """
 
 import io
@@ -14,16 +14,19 @@ import numpy as np
 from clearfundus.photo import netpbm
 from clearfundus.photo.containers import (
     CODESTREAM_SIGNATURE,
+    JPEG_SIGNATURE,
     PNG_SIGNATURE,
     MalformedFileError,
     jp2_box,
     jp2_boxes,
+    jpeg_segment,
+    jpeg_segments,
     png_chunk,
     png_chunks,
 )
-from clearfundus.photo.header import Header, Kind, full_pages
+from clearfundus.photo.header import Header, Kind, bmp_size_and_depth, full_pages
 from clearfundus.photo.raster import Raster, Values
-from clearfundus.photo.tiff_pixels import Layout, decode, is_plain
+from clearfundus.photo.tiff_pixels import Layout, check_places, decode, is_plain, take_room
 from clearfundus.photo.tiff_tags import append_directory, read_directories
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 
 _PNG_PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _PNG_PALETTE = 3
+_JPEG_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE} - {0xEE})
+"""Application segments and comments, but for JFIF and Adobe's, which say how the colours are coded."""
 _JP2_YCC = 18
 _JP2_SRGB = b"\1\0\0\0\0\0\x10"
 _TIFF_PIXEL_TAGS = frozenset(
@@ -82,9 +87,11 @@ def decode_pixels(data: bytes, header: Header, profile: bytes | None) -> Raster:
     if header.kind is Kind.PNG:
         return _png(data, header)
     if header.kind is Kind.TIFF:
-        return _tiff(data, profile)
+        return _tiff(data, header, profile)
     if header.kind is Kind.NETPBM:
         return netpbm.decode(data, header)
+    if header.kind is Kind.WEBP or (header.kind is Kind.BMP and bmp_size_and_depth(data)[2] <= 8):
+        return _from_opencv(data, 8, 255)
     if header.kind is Kind.JPEG2000 and header.bits > 8:
         return _deep_jpeg2000(data, header)
     if header.bits > 8:
@@ -93,20 +100,32 @@ def decode_pixels(data: bytes, header: Header, profile: bytes | None) -> Raster:
 
 
 def _pillow_kind(data: bytes, header: Header, profile: bytes | None) -> Raster:
-    from PIL import BmpImagePlugin, Jpeg2KImagePlugin, JpegImagePlugin, WebPImagePlugin
+    from PIL import BmpImagePlugin, Jpeg2KImagePlugin, JpegImagePlugin
 
     classes: dict[Kind, Callable[[io.BytesIO], ImageFile]] = {
         Kind.JPEG: JpegImagePlugin.JpegImageFile,
         Kind.BMP: BmpImagePlugin.BmpImageFile,
-        Kind.WEBP: WebPImagePlugin.WebPImageFile,
         Kind.JPEG2000: Jpeg2KImagePlugin.Jpeg2KImageFile,
     }
-    with classes[header.kind](io.BytesIO(data)) as image:
-        return _from_pillow(image, profile)
+    bare = _without_metadata(data) if header.kind is Kind.JPEG else data
+    with classes[header.kind](io.BytesIO(bare)) as image:
+        return _from_pillow(image, header, profile)
 
 
-def _from_pillow(image: "Image", profile: bytes | None) -> Raster:
+def _without_metadata(data: bytes) -> bytes:
+    """Leave out of a JPEG what is no picture: Pillow would look for a resolution in damaged EXIF, and warn."""
+    *segments, (_, scans) = jpeg_segments(data)
+    kept = [jpeg_segment(marker, body) for marker, body in segments if marker not in _JPEG_METADATA]
+    return b"".join([JPEG_SIGNATURE[:2], *kept, scans])
+
+
+def _from_pillow(image: "Image", header: Header, profile: bytes | None) -> Raster:
     """Turn a picture of Pillow's into gray or RGB of 8 bit, with alpha where there is any."""
+    if image.size != (header.width, header.height):  # before Pillow takes room for it: the limit was checked by ours
+        raise MalformedFileError(f"the {header.kind} is damaged: it gives its size twice and differently")
+    if image.mode == "P" and image.palette is None:
+        raise MalformedFileError(f"the {header.kind} is damaged: its palette is missing")
+    take_room(image)
     image.load()
     if image.mode == "CMYK":
         return _from_cmyk(image, profile)
@@ -147,12 +166,12 @@ def _png(data: bytes, header: Header) -> Raster:
     keep = _PNG_PIXEL_CHUNKS | ({b"tRNS"} if colour_type == _PNG_PALETTE else set())
     bare = PNG_SIGNATURE + b"".join(png_chunk(name, body) for name, body in chunks if name in keep)
     if header.bits == 16:
-        raster = _from_opencv(bare, 65535)
+        raster = _from_opencv(bare, 16, 65535)
     else:
         from PIL.PngImagePlugin import PngImageFile
 
         with PngImageFile(io.BytesIO(bare)) as image:
-            raster = _from_pillow(image, None)
+            raster = _from_pillow(image, header, None)
     keys = [body for name, body in chunks if name == b"tRNS" and colour_type != _PNG_PALETTE]
     if not keys or raster.alpha is not None:
         return raster
@@ -163,8 +182,8 @@ def _png(data: bytes, header: Header) -> Raster:
     return Raster(raster.colour, alpha, raster.maximum, raster.bits)
 
 
-def _from_opencv(data: bytes, maximum: float) -> Raster:
-    """Decode 16-bit values with OpenCV, which puts blue first and alpha last."""
+def _from_opencv(data: bytes, bits: int, maximum: float) -> Raster:
+    """Decode with OpenCV, which puts blue first and alpha last, to values of 8 or 16 bits."""
     import cv2
 
     try:
@@ -173,12 +192,12 @@ def _from_opencv(data: bytes, maximum: float) -> Raster:
         raise MalformedFileError("its pixels are damaged") from error
     if decoded is None:
         raise MalformedFileError("its pixels are damaged or of a sort not read here")
-    if decoded.dtype != np.uint16 or (decoded.ndim == 3 and decoded.shape[2] not in {1, 3, 4}):
-        raise MalformedFileError(f"found pixels of type {decoded.dtype} and shape {decoded.shape}, expected 16 bit")
+    if decoded.dtype != f"u{bits // 8}" or (decoded.ndim == 3 and decoded.shape[2] not in {1, 3, 4}):
+        raise MalformedFileError(f"found pixels of type {decoded.dtype}, shape {decoded.shape}, expected {bits} bit")
     if decoded.ndim == 2 or decoded.shape[2] == 1:
-        return Raster(decoded.reshape(decoded.shape[:2]), None, maximum, 16)
+        return Raster(decoded.reshape(decoded.shape[:2]), None, maximum, bits)
     alpha = decoded[..., 3] if decoded.shape[2] == 4 else None
-    return Raster(decoded[..., 2::-1], alpha, maximum, 16)
+    return Raster(decoded[..., 2::-1], alpha, maximum, bits)
 
 
 def _deep_jpeg2000(data: bytes, header: Header) -> Raster:
@@ -188,7 +207,7 @@ def _deep_jpeg2000(data: bytes, header: Header) -> Raster:
     if not data.startswith(CODESTREAM_SIGNATURE):
         boxes = jp2_boxes(data)
         data = b"".join(jp2_box(name, _without_profile(body) if name == b"jp2h" else body) for name, body in boxes)
-    return _from_opencv(data, float(2**header.bits - 1))
+    return _from_opencv(data, 16, float(2**header.bits - 1))
 
 
 def _without_profile(header_box: bytes) -> bytes:
@@ -206,12 +225,13 @@ def _without_profile(header_box: bytes) -> bytes:
     return b"".join(boxes)
 
 
-def _tiff(data: bytes, profile: bytes | None) -> Raster:
+def _tiff(data: bytes, header: Header, profile: bytes | None) -> Raster:
     """Decode by `tiff_pixels` what it reads, and palettes, CMYK, YCbCr and 1 bit by Pillow."""
     from PIL.TiffImagePlugin import TiffImageFile
 
     page = full_pages(read_directories(data))[0]
     layout = Layout.of(page)
+    check_places(page, layout, len(data))
     if is_plain(page, layout):
         return decode(data, page, layout)
     if layout.bits > 8 or layout.number != "u" or not layout.uniform:
@@ -224,6 +244,4 @@ def _tiff(data: bytes, profile: bytes | None) -> Raster:
     # a directory of the pixel tags alone: Pillow would turn the picture by its orientation tag unasked
     entries = {tag: entry for tag, entry in page.entries.items() if tag in _TIFF_PIXEL_TAGS}
     with TiffImageFile(io.BytesIO(append_directory(data, entries))) as image:
-        if image.size != (layout.width, layout.height):
-            raise MalformedFileError("the TIFF is damaged: it gives its size twice and differently")
-        return _from_pillow(image, profile)
+        return _from_pillow(image, header, profile)

@@ -144,13 +144,19 @@ def _tiff(data: bytes) -> Header:
     return Header(Kind.TIFF, layout.width, layout.height, layout.bits, len(pages))
 
 
-def _bmp(data: bytes) -> Header:
+def bmp_size_and_depth(data: bytes) -> tuple[int, int, int]:
+    """Return width, height and bits of a pixel, all channels together."""
     oldest_head = 12
     if struct.unpack("<I", data[14:18])[0] == oldest_head:
-        width, height, _, bits = struct.unpack("<HHHH", data[18:26])
+        width, height, _, depth = struct.unpack("<HHHH", data[18:26])
     else:
-        width, height, _, bits = struct.unpack("<iiHH", data[18:30])
-    return Header(Kind.BMP, width, abs(height), 8 if bits >= 8 else bits)
+        width, height, _, depth = struct.unpack("<iiHH", data[18:30])
+    return width, abs(height), depth
+
+
+def _bmp(data: bytes) -> Header:
+    width, height, depth = bmp_size_and_depth(data)
+    return Header(Kind.BMP, width, height, min(depth, 8))
 
 
 NETPBM_FIELD = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\d{1,9})")

@@ -7,6 +7,7 @@ as wide as its rows are long in bytes; libtiff hands over the bytes, and what th
 
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from clearfundus.photo.containers import MalformedFileError
 from clearfundus.photo.raster import Raster, Values
 from clearfundus.photo.tiff_tags import LONG, LONG8, SHORT, Directory, Entry, append_directory, pack
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, SAMPLES, STRIP_ROWS, STRIP_BYTES, PLANAR, PREDICTOR = 273, 277, 278, 279, 284, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES, EXTRA_SAMPLES, SAMPLE_FORMAT = 322, 323, 324, 325, 338, 339
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+_YCBCR = 6
 _SEPARATE_PLANES = 2
 _HORIZONTAL_DIFFERENCES = 2
 _UNSIGNED, _FLOAT = 1, 3
@@ -77,6 +82,42 @@ def is_plain(page: Directory, layout: Layout) -> bool:
     )
 
 
+def check_places(page: Directory, layout: Layout, length: int) -> None:
+    """Refuse a page whose strips or tiles do not all lie within the file.
+
+    Pillow reads an uncompressed one without a look at its stated length, and so past it.
+
+    Args:
+        page: The page.
+        layout: Its layout.
+        length: Bytes of the file.
+
+    Raises:
+        MalformedFileError: If one reaches past the end, or their places are not stated.
+    """
+    tiled, separate = TILE_OFFSETS in page.entries, page.integer(PLANAR, 1) == _SEPARATE_PLANES
+    offsets, counts = ([int(number) for number in page.numbers(tag)] for tag in _place_tags(page))
+    width, rows = layout.width, min(page.integer(STRIP_ROWS, layout.height), layout.height)
+    if tiled:
+        width, rows = page.integer(TILE_WIDTH, 0), page.integer(TILE_HEIGHT, 0)
+    if width < 1 or rows < 1:
+        raise MalformedFileError("the TIFF is damaged: a strip or tile has no size")
+    down, planes = -(-layout.height // rows), layout.samples if separate else 1
+    if len(offsets) != len(counts) or len(offsets) < -(-layout.width // width) * down * planes:
+        raise MalformedFileError("the TIFF is damaged: it does not say where all its pixels lie")
+    row_bytes = -(-width * (1 if separate else layout.samples) * layout.bits // 8)
+    # subsampled colours take less room than this; their stated length must do
+    exact = page.integer(COMPRESSION, 1) == 1 and page.integer(PHOTOMETRIC, -1) != _YCBCR
+    for index, (offset, count) in enumerate(zip(offsets, counts, strict=True)):
+        filled = rows if tiled else min(rows, layout.height - index % down * rows)
+        if offset + (row_bytes * filled if exact else count) > length:
+            raise MalformedFileError("the TIFF is truncated: some of its pixels lie past its end")
+
+
+def _place_tags(page: Directory) -> tuple[int, int]:
+    return (TILE_OFFSETS, TILE_BYTES) if TILE_OFFSETS in page.entries else (STRIP_OFFSETS, STRIP_BYTES)
+
+
 def decode(data: bytes, page: Directory, layout: Layout) -> Raster:
     """Decode a page for which `is_plain` holds.
 
@@ -120,8 +161,7 @@ def _with_alpha(raster: Raster, extra: Values, page: Directory) -> Raster:
 
 def _segment_entries(page: Directory) -> dict[int, Entry]:
     """Return the entries that say where the strips or tiles lie."""
-    tags = (TILE_OFFSETS, TILE_BYTES) if TILE_OFFSETS in page.entries else (STRIP_OFFSETS, STRIP_BYTES)
-    return {tag: page.entries[tag] for tag in tags if tag in page.entries}
+    return {tag: page.entries[tag] for tag in _place_tags(page) if tag in page.entries}
 
 
 def _plane(data: bytes, page: Directory, layout: Layout, index: int) -> Values:
@@ -135,14 +175,19 @@ def _plane(data: bytes, page: Directory, layout: Layout, index: int) -> Values:
     return _segments(data, page, layout, 1, entries)
 
 
+def take_room(image: "Image") -> None:
+    """Take the memory of a picture before Pillow does, which for a TIFF would ask its own limit of the size first."""
+    from PIL import Image
+
+    image.im = Image.new(image.mode, image.size).im
+
+
 def _segments(data: bytes, page: Directory, layout: Layout, samples: int, segments: dict[int, Entry]) -> Values:
     """Decode strips or tiles of `samples` interleaved samples: (H, W, samples)."""
     from PIL.TiffImagePlugin import TiffImageFile
 
     pixel_bytes = samples * layout.bits // 8
     tile = page.integer(TILE_WIDTH, 0) if TILE_OFFSETS in segments else layout.width
-    if tile < 1:
-        raise MalformedFileError("the TIFF is damaged: a tile has no width")
     across = -(-layout.width // tile)
     entries = {tag: entry for tag, entry in page.entries.items() if tag in {COMPRESSION, HEIGHT, STRIP_ROWS}}
     entries |= segments
@@ -156,6 +201,7 @@ def _segments(data: bytes, page: Directory, layout: Layout, samples: int, segmen
         entries[TILE_WIDTH] = pack(page.order, LONG, [tile * pixel_bytes])
         entries[TILE_HEIGHT] = pack(page.order, LONG, [page.integer(TILE_HEIGHT, 0)])
     with TiffImageFile(io.BytesIO(append_directory(data, entries))) as image:
+        take_room(image)
         image.load()
         rows = np.frombuffer(image.tobytes(), f"{page.order}{layout.number}{layout.bits // 8}")
     values = rows.reshape(layout.height, across, tile, samples)
