@@ -42,7 +42,7 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, folder: Path, tmp_path:
     code, out, err = run(folder, "-o", tmp_path / "out", "--method", "clahe")
     assert code == 1
     written = sorted(str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*"))
-    assert written == ["a.png", "b.jpg", "left/a.png"]
+    assert written == ["a.png", "b.png", "left/a.png"]
     assert f"failed {folder / 'bad.jpg'}: " in out
     assert "3 done, 0 skipped, 1 failed, 1 other files ignored" in out
     assert "Traceback" not in err
@@ -105,7 +105,7 @@ def test_gan_runs_with_a_weights_file_and_says_so(run: Run, folder: Path, tiny_w
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_a_second_run_skips_what_is_complete(run: Run, suffix: str, tmp_path: Path) -> None:
     cf.write_photo(draw_fundus(96), tmp_path / f"eye.{suffix}")
-    command = (tmp_path / f"eye.{suffix}", "-o", tmp_path / "out", "--method", "clahe")
+    command = (tmp_path / f"eye.{suffix}", "-o", tmp_path / "out", "--method", "clahe", "--format", "same")
     assert run(*command)[0] == 0
     target = tmp_path / "out" / f"eye.{suffix}"
     before = target.stat().st_mtime_ns
@@ -150,16 +150,33 @@ def test_overwrite_replaces_results_but_never_an_input(run: Run, folder: Path, t
     assert (folder / "a.png").read_bytes() == before
 
 
-def test_pixels_outside_the_field_and_the_depth_come_back(run: Run, tmp_path: Path) -> None:
-    photo = dataclasses.replace(draw_fundus(96), bits=16)
-    cf.write_photo(photo, tmp_path / "eye.png")
-    assert run(tmp_path / "eye.png", "-o", tmp_path / "out", "--method", "clahe")[0] == 0
-    before, after = cf.read_photo(tmp_path / "eye.png"), cf.read_photo(tmp_path / "out" / "eye.png")
+def assert_only_the_field_changed(source: Path, target: Path) -> None:
+    before, after = cf.read_photo(source), cf.read_photo(target)
     outside = ~cf.find_field(before).mask
-    assert after.bits == 16
+    assert after.bits == before.bits
     assert outside.any()
     assert np.array_equal(before.pixels[outside], after.pixels[outside])
     assert not np.array_equal(before.pixels[~outside], after.pixels[~outside])
+
+
+@pytest.mark.parametrize(("name", "bits"), [("eye.png", 8), ("eye.png", 16), ("eye.tif", 16), ("eye.jpg", 8)])
+def test_pixels_outside_the_field_and_the_depth_come_back(name: str, bits: int, run: Run, tmp_path: Path) -> None:
+    source = tmp_path / name
+    cf.write_photo(dataclasses.replace(draw_fundus(96), bits=bits), source)
+    assert run(source, "-o", tmp_path / "out", "--method", "clahe")[0] == 0
+    (target,) = (tmp_path / "out").iterdir()
+    assert_only_the_field_changed(source, target)
+
+
+@pytest.mark.data
+def test_real_photographs_change_in_their_field_only(run: Run, data_folder: Path, tmp_path: Path) -> None:
+    sources = sorted((data_folder / "test" / "blurry").iterdir())[::6]
+    code, out, _ = run(*sources, "-o", tmp_path, "--method", "clahe", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert len(report["done"]) == len(sources)
+    for item in report["done"]:
+        assert_only_the_field_changed(Path(item["input"]), Path(item["output"]))
 
 
 @pytest.mark.parametrize(

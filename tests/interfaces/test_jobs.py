@@ -26,8 +26,8 @@ def pairs(inputs: list[Path], output: Path, root: Path) -> list[tuple[str, str]]
 def test_a_folder_keeps_its_tree_and_hidden_files_are_left_out(tree: Path) -> None:
     assert pairs([tree / "in"], tree / "out", tree) == [
         ("in/a.PNG", "out/a.PNG"),
-        ("in/b.jpg", "out/b.jpg"),
-        ("in/left/b.jpg", "out/left/b.jpg"),
+        ("in/b.jpg", "out/b.png"),
+        ("in/left/b.jpg", "out/left/b.png"),
     ]
 
 
@@ -37,7 +37,7 @@ def test_files_that_are_no_pictures_are_counted(tree: Path) -> None:
 
 def test_a_file_given_by_name_lands_in_the_output_folder(tree: Path) -> None:
     files = [tree / "in/left/b.jpg", tree / "in/a.PNG"]
-    assert pairs(files, tree / "out", tree) == [("in/left/b.jpg", "out/b.jpg"), ("in/a.PNG", "out/a.PNG")]
+    assert pairs(files, tree / "out", tree) == [("in/left/b.jpg", "out/b.png"), ("in/a.PNG", "out/a.PNG")]
 
 
 def test_a_single_file_may_name_its_output_file(tree: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_single_file_may_name_its_output_file(tree: Path) -> None:
 
 def test_a_folder_that_looks_like_a_file_is_a_folder(tree: Path) -> None:
     (tree / "out.png").mkdir()
-    assert pairs([tree / "in/b.jpg"], tree / "out.png", tree) == [("in/b.jpg", "out.png/b.jpg")]
+    assert pairs([tree / "in/b.jpg"], tree / "out.png", tree) == [("in/b.jpg", "out.png/b.png")]
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,17 @@ def test_a_folder_that_looks_like_a_file_is_a_folder(tree: Path) -> None:
         ("eye.bmp", "eye.png"),  # BMP has no place for a note
         ("eye.pgm", "eye.png"),  # a clear photograph is a colour photograph
         ("eye.tif", "eye.tif"),
-        ("eye.JPEG", "eye.JPEG"),
+        ("eye.JPEG", "eye.png"),  # lossy
     ],
 )
-def test_a_format_that_cannot_be_written_or_noted_becomes_png(name: str, target: str, tmp_path: Path) -> None:
+def test_a_format_that_is_lossy_or_has_no_writer_or_note_becomes_png(name: str, target: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     assert pairs([tmp_path / name], tmp_path / "out", tmp_path) == [(name, f"out/{target}")]
+
+
+def test_jpeg_stays_jpeg_if_asked(tree: Path) -> None:
+    jobs = plan_jobs([tree / "in/b.jpg"], tree / "out", output_format="same").jobs
+    assert [job.target.name for job in jobs] == ["b.jpg"]
 
 
 def test_a_photograph_given_twice_is_done_once(tree: Path) -> None:
@@ -70,7 +75,7 @@ def test_a_photograph_given_twice_is_done_once(tree: Path) -> None:
 
 def test_results_within_the_input_folder_are_no_inputs_of_the_next_run(tree: Path) -> None:
     (tree / "in/out").mkdir()
-    (tree / "in/out/b.jpg").touch()
+    (tree / "in/out/b.png").touch()
     assert [source for source, _ in pairs([tree / "in"], tree / "in/out", tree)] == [
         "in/a.PNG",
         "in/b.jpg",
@@ -88,7 +93,7 @@ def test_a_missing_file_fails_in_its_turn_and_not_before(tree: Path) -> None:
 
 
 def test_two_photographs_that_would_become_one_file_are_both_named(tree: Path) -> None:
-    with pytest.raises(SettingsError, match=r"in/b\.jpg and .*left/b\.jpg would both become .*out/b\.jpg"):
+    with pytest.raises(SettingsError, match=r"in/b\.jpg and .*left/b\.jpg would both become .*out/b\.png"):
         plan_jobs([tree / "in/b.jpg", tree / "in/left/b.jpg"], tree / "out")
 
 
@@ -99,7 +104,7 @@ def test_a_bmp_and_a_png_of_one_name_are_seen_to_collide(tmp_path: Path) -> None
         plan_jobs([tmp_path], tmp_path / "out")
 
 
-@pytest.mark.parametrize("given", ["in", "in/b.jpg"])
+@pytest.mark.parametrize("given", ["in", "in/a.PNG"])
 def test_an_output_that_is_an_input_is_refused(given: str, tree: Path) -> None:
     with pytest.raises(SettingsError, match="which is never overwritten"):
         plan_jobs([tree / given], tree / "in")
@@ -107,9 +112,9 @@ def test_an_output_that_is_an_input_is_refused(given: str, tree: Path) -> None:
 
 def test_an_output_that_is_another_input_is_refused(tree: Path) -> None:
     (tree / "other").mkdir()
-    (tree / "other/b.jpg").touch()
-    with pytest.raises(SettingsError, match=r"is the input .*in/b\.jpg, which is never overwritten"):
-        plan_jobs([tree / "other/b.jpg", tree / "in/b.jpg"], tree / "in")
+    (tree / "other/a.PNG").touch()
+    with pytest.raises(SettingsError, match=r"is the input .*in/a\.PNG, which is never overwritten"):
+        plan_jobs([tree / "other/a.PNG", tree / "in/a.PNG"], tree / "in")
 
 
 def test_nothing_found_is_an_error_that_says_what_was_looked_for(tree: Path) -> None:

@@ -29,6 +29,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     device: str = "auto",
     size: Literal["native"] | int | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
+    format_: Annotated[Literal["lossless", "same"], Parameter(name="--format")] = "lossless",
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -36,9 +37,8 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
 
     Args:
         inputs: Photographs, and folders to search for them, with all folders below.
-        output: Folder for the results, which keeps the tree of an input folder. For a single photograph, a
-            file. Results keep the name and the format of their photograph; formats that cannot be written or
-            cannot hold a note of how the picture was made become PNG.
+        output: Folder for the results, which keep the names and the tree of an input folder. For a single
+            photograph, a file.
         method: gan, clahe or identity; `clearfundus methods` tells more.
         weights: Name of shipped weights (`clearfundus info` lists them), or a weights file.
         device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
@@ -46,6 +46,9 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
             own. Unset: the diameter the weights were trained at. The result has the photograph's full
             resolution in any case.
         set_: A parameter of the method, as name=value; may be given again.
+        format_: In an output folder, lossless keeps the format of a PNG, TIFF, PPM, WebP or JPEG 2000 file and
+            makes all others PNG, so that every pixel outside the field of view stays as it was; same keeps JPEG,
+            too, at quality 95.
         overwrite: Make results anew that are there already. An input is never overwritten.
         json_: Write one JSON object to standard output.
     """
@@ -55,7 +58,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     from clearfundus.pipeline import prepare_method
 
     started = time.perf_counter()
-    planned = plan_jobs(inputs, output)
+    planned = plan_jobs(inputs, output, output_format=format_)
     prepared = prepare_method(method, weights=weights, device=device, size=size, parameters=parse_parameters(set_))
     outcomes: list[Outcome] = []
     with show_progress(len(planned.jobs)) as report:

@@ -3,12 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from clearfundus.errors import SettingsError
 from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
 
+Format = Literal["lossless", "same"]
+"""What results are written as: "lossless" keeps a lossless format and turns others to PNG, "same" keeps JPEG, too."""
+
 FALLBACK_SUFFIX = ".png"
-"""For inputs whose own format cannot be written, or cannot hold the note of how the picture was made."""
+"""For photographs whose own format cannot be written, or cannot hold the note of how the picture was made."""
+LOSSY_SUFFIXES = frozenset({".jpg", ".jpeg"})
+"""A second JPEG compression moves pixels outside the field by up to 14/255, and they are promised to stay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +43,7 @@ class Jobs:
     ignored: int
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path) -> Jobs:
+def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "lossless") -> Jobs:
     """Find the photographs and name the file that each one becomes.
 
     A file given by name lands in the output folder under its own name; what lies in a given folder keeps its
@@ -48,6 +54,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path) -> Jobs:
     Args:
         inputs: Files and folders.
         output: A folder, which need not exist; or a file, for a single input file.
+        output_format: What the results in a folder are written as.
 
     Raises:
         SettingsError: If nothing is found, two photographs would become one file, or an output is an input.
@@ -56,7 +63,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path) -> Jobs:
         _check_suffix(output)
         found, ignored = [Job(source=inputs[0], target=output)], 0
     else:
-        found, ignored = _find(inputs, output)
+        found, ignored = _find(inputs, output, output_format)
     unique: dict[Path, Job] = {}
     for job in found:
         unique.setdefault(job.source.resolve(), job)
@@ -90,19 +97,19 @@ def _check_suffix(output: Path) -> None:
         )
 
 
-def _find(inputs: Sequence[Path], output: Path) -> tuple[list[Job], int]:
+def _find(inputs: Sequence[Path], output: Path, output_format: Format) -> tuple[list[Job], int]:
     if output.exists() and not output.is_dir():
         raise SettingsError(f"output {output} is a file; name a folder")
     found: list[Job] = []
     ignored = 0
     for place in inputs:
         if not place.is_dir():
-            found.append(Job(source=place, target=output / _target_name(place)))
+            found.append(Job(source=place, target=output / _target_name(place, output_format)))
             continue
         for file in _files_in(place, leave_out=output):
             if file.suffix.lower() in READABLE_SUFFIXES:
                 below = file.relative_to(place).parent
-                found.append(Job(source=file, target=output / below / _target_name(file)))
+                found.append(Job(source=file, target=output / below / _target_name(file, output_format)))
             else:
                 ignored += 1
     return found, ignored
@@ -121,9 +128,9 @@ def _files_in(folder: Path, *, leave_out: Path) -> Iterator[Path]:
             yield entry
 
 
-def _target_name(source: Path) -> str:
-    keeps = source.suffix.lower() in NOTED_SUFFIXES
-    return source.name if keeps else source.with_suffix(FALLBACK_SUFFIX).name
+def _target_name(source: Path, output_format: Format) -> str:
+    kept = NOTED_SUFFIXES if output_format == "same" else NOTED_SUFFIXES - LOSSY_SUFFIXES
+    return source.name if source.suffix.lower() in kept else source.with_suffix(FALLBACK_SUFFIX).name
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
