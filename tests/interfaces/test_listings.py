@@ -3,12 +3,15 @@
 import hashlib
 import json
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
 import clearfundus as cf
+from clearfundus import pretrained
 from clearfundus.interfaces.cli import main
-from clearfundus.pretrained import FOLDER, shipped_weights
+from clearfundus.networks import weights
+from clearfundus.pretrained import FOLDER, ShippedWeights, shipped_weights
 
 
 def test_methods_are_listed_with_source_and_parameters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,12 +41,35 @@ def test_info_tells_versions_device_weights_and_terms(capsys: pytest.CaptureFixt
     assert "pytest" not in found["dependencies"]  # of the extra `dev`
     assert found["device"]["auto"] in {"cpu", "cuda:0"}
     assert "Not a medical device" in found["safety"]
-    assert [weights["name"] for weights in found["weights"]] == list(shipped_weights())
-    for weights in found["weights"]:
-        for file in weights["files"].values():
+    assert [one["name"] for one in found["weights"]] == list(shipped_weights())
+    for one in found["weights"]:
+        for file in one["files"].values():
             content = (FOLDER / file["file"]).read_bytes()
-            assert file["sha256"] == hashlib.sha256(content).hexdigest()
+            assert file["file_sha256"] == hashlib.sha256(content).hexdigest()
             assert file["bytes"] == len(content)
+        assert one["files"]["enhancer"]["sha256"] == cf.load_weights(one["name"]).sha256
+
+
+def test_info_is_given_although_weights_are_damaged(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = ShippedWeights(
+        name="broken",
+        summary="For this test.",
+        files={"enhancer": "broken.safetensors"},
+        file_sha256={"enhancer": "0"},
+        diameter=512,
+        terms="None.",
+        default=True,
+    )
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    monkeypatch.setattr(pretrained, "shipped_weights", lambda: {"broken": broken})
+    monkeypatch.setattr(weights, "shipped_weights", lambda: {"broken": broken})
+    (tmp_path / "broken.safetensors").write_bytes(b"damaged")
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    assert "broken (default): For this test." in out
+    assert "altered" in out
 
 
 def test_info_is_told_as_text(capsys: pytest.CaptureFixture[str]) -> None:

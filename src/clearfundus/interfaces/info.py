@@ -5,12 +5,16 @@ import platform
 import re
 import sys
 from importlib import metadata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from clearfundus.errors import WeightsError
 from clearfundus.interfaces import SAFETY
 from clearfundus.version import __version__
+
+if TYPE_CHECKING:
+    from clearfundus.pretrained import ShippedWeights
 
 
 def info(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
@@ -61,7 +65,7 @@ def _device() -> dict[str, Any]:
 
 
 def _weights() -> list[dict[str, Any]]:
-    from clearfundus.pretrained import FOLDER, shipped_weights
+    from clearfundus.pretrained import shipped_weights
 
     return [
         {
@@ -69,18 +73,25 @@ def _weights() -> list[dict[str, Any]]:
             "default": weights.default,
             "summary": weights.summary,
             "diameter": weights.diameter,
-            "files": {
-                role: {
-                    "file": file,
-                    "bytes": (FOLDER / file).stat().st_size,
-                    "sha256": weights.file_sha256[role],
-                }
-                for role, file in weights.files.items()
-            },
+            "files": {role: _file(weights, role) for role in weights.files},
             "terms": weights.terms,
         }
         for weights in shipped_weights().values()
     ]
+
+
+def _file(weights: "ShippedWeights", role: str) -> dict[str, Any]:
+    """Return a file's facts; `sha256` is the hash whose first digits stand in every picture made with it."""
+    from clearfundus.networks.weights import load_weights
+    from clearfundus.pretrained import FOLDER
+
+    file = weights.files[role]
+    facts: dict[str, Any] = {"file": file, "file_sha256": weights.file_sha256[role]}
+    try:
+        loaded = load_weights(weights.name, role="blurrer" if role == "blurrer" else "enhancer")
+    except WeightsError as error:  # the other facts are wanted all the more
+        return {**facts, "error": str(error)}
+    return {**facts, "bytes": (FOLDER / file).stat().st_size, "sha256": loaded.sha256}
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
@@ -93,10 +104,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     ]
     for weights in facts["weights"]:
         lines.append(f"weights: {weights['name']}{' (default)' if weights['default'] else ''}: {weights['summary']}")
-        lines += [
-            f"  {role}: {file['file']}, {file['bytes'] / 1e6:.1f} MB, SHA-256 {file['sha256']}"
-            for role, file in weights["files"].items()
-        ]
+        for role, file in weights["files"].items():
+            state = file.get("error") or f"{file['bytes'] / 1e6:.1f} MB, SHA-256 of the weights {file['sha256']}"
+            lines.append(f"  {role}: {file['file']}, {state}")
         lines.append(f"  terms: {weights['terms']}")
     if not facts["weights"]:
         lines.append("weights: none shipped")
