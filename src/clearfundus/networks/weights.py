@@ -126,14 +126,20 @@ def load_weights(
     Raises:
         WeightsError: If the file is missing, truncated or altered, or is not of this format, role or architecture.
     """
-    path = _locate(source, role)
+    weights = read_weights_file(_locate(source, role), role)
+    place(weights.network, device or torch.device("cpu"))
+    return weights
+
+
+def read_weights_file(path: Path, role: Role) -> LoadedWeights:
+    """Read and verify one weights file; as `load_weights` for a path, onto the CPU."""
     metadata, tensors = _read(path)
     _verify(path, metadata, tensors, role)
     network = _build(path, metadata, tensors)
     try:
         card: dict[str, str] = json.loads(metadata["card"])
         return LoadedWeights(
-            network=place(network, device or torch.device("cpu")).eval(),
+            network=network.eval(),
             name=metadata["name"],
             role=role,
             sha256=metadata["sha256"],

@@ -35,7 +35,7 @@ class Event:
     """Something that happened.
 
     Attributes:
-        kind: "reading", "warning", "training", "validation", "sample", "checkpoint" or "done".
+        kind: "reading", "left out", "resumed", "training", "validation", "sample", "checkpoint" or "done".
         step: Iterations (for "reading": photographs) done.
         total: How many there will be.
         values: Figures, by name.
@@ -89,7 +89,7 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         checkpoints = list_checkpoints(folder)
         if checkpoints:
             load_checkpoint(state, checkpoints[-1], ranks)
-            yield _event("warning", state, settings, message=f"resumed at iteration {state.step}")
+            yield _event("resumed", state, settings, message=str(checkpoints[-1]))
         batches = Batches(photographs, settings, ranks, device)
         try:
             yield from _iterate(Trainer(state, settings, device, ranks), batches, held_out, folder)
@@ -165,7 +165,7 @@ def _read_all(
             for one in read_specimens(paths, settings.data):
                 done += 1
                 if isinstance(one, PhotoError):
-                    yield Event(kind="warning", step=done, total=total, values={}, message=f"left out: {one}")
+                    yield Event(kind="left out", step=done, total=total, values={}, message=str(one))
                     continue
                 read[side][part].append(one)
                 yield Event(kind="reading", step=done, total=total, values={})
