@@ -1,10 +1,10 @@
 """The settings of a training run: one tree of dataclasses, mirrored by TOML; nothing is coerced, nothing is unknown."""
 
+import math
 import tomllib
-import types
 import typing
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from clearfundus.fundus.degrade import DegradeSettings
 from clearfundus.networks.device import Precision
 from clearfundus.networks.discriminator import DiscriminatorSettings
 from clearfundus.networks.generator import GeneratorSettings
+from clearfundus.training.ranges import check_ranges
 
 SettingsType = TypeVar("SettingsType")
 
@@ -178,7 +179,7 @@ def settings_from(table: Mapping[str, Any], where: str) -> RunSettings:
         SettingsError: See `read_settings`.
     """
     settings = _build(RunSettings, table, where)
-    _check_ranges(settings, where)
+    check_ranges(settings, where)
     return settings
 
 
@@ -188,27 +189,29 @@ def _build(kind: type[SettingsType], table: Mapping[str, Any], where: str) -> Se
     for key in table:
         if key not in known:
             raise SettingsError(f"{where}: unknown setting {key!r}; known: {', '.join(known)}")
-    try:
-        return kind(**{key: _value(types_of[key], value, f"{where}: {key}") for key, value in table.items()})
-    except TypeError as error:
-        raise SettingsError(f"{where}: {error}") from error
+    for key, entry in known.items():
+        if key not in table and entry.default is MISSING and entry.default_factory is MISSING:
+            raise SettingsError(f"{where}: {key}: found none, expected a value of type {types_of[key].__name__}")
+    return kind(**{key: _value(types_of[key], value, where, key) for key, value in table.items()})
 
 
-def _value(kind: Any, value: object, where: str) -> object:
+def _value(kind: Any, value: object, where: str, key: str) -> object:
     if is_dataclass(kind):
         if not isinstance(value, Mapping):
-            raise SettingsError(f"{where}: found {value!r}, expected a table")
-        return _build(typing.cast("type[Any]", kind), value, where.replace(": ", ": [", 1) + "]")
+            raise SettingsError(f"{where}: {key}: found {value!r}, expected a table")
+        inner = f"{where[:-1]}.{key}]" if where.endswith("]") else f"{where} [{key}]"
+        return _build(typing.cast("type[Any]", kind), value, inner)
     if typing.get_origin(kind) is tuple:
         parts = typing.get_args(kind)
         if not isinstance(value, list | tuple) or len(value) != len(parts):
-            raise SettingsError(f"{where}: found {value!r}, expected {len(parts)} values")
-        return tuple(_value(part, one, where) for part, one in zip(parts, value, strict=True))
-    if typing.get_origin(kind) in (Literal, types.UnionType):
-        if value not in typing.get_args(kind) or isinstance(value, bool):
-            raise SettingsError(f"{where}: found {value!r}, expected one of {typing.get_args(kind)}")
+            raise SettingsError(f"{where}: {key}: found {value!r}, expected {len(parts)} values")
+        return tuple(_value(part, one, where, key) for part, one in zip(parts, value, strict=True))
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if not any(value == choice and type(value) is type(choice) for choice in choices):  # 4.0 is not 4 here
+            raise SettingsError(f"{where}: {key}: found {value!r}, expected one of {choices}")
         return value
-    return _plain(kind, value, where)
+    return _plain(kind, value, f"{where}: {key}")
 
 
 def _plain(kind: type[object], value: object, where: str) -> object:
@@ -216,43 +219,9 @@ def _plain(kind: type[object], value: object, where: str) -> object:
         return float(value)  # the same number: 10 for 10.0
     if type(value) is not kind:
         raise SettingsError(f"{where}: found {value!r}, expected a value of type {kind.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingsError(f"{where}: found {value!r}, expected a finite number")
     return value
-
-
-def _check_ranges(settings: RunSettings, where: str) -> None:
-    data, pairs, unpaired, loss = settings.data, settings.simulated, settings.unpaired, settings.loss
-    checks = {
-        "data.crop must be a multiple of 4, from 64 on": data.crop >= 64 and data.crop % 4 == 0,
-        "data.diameter must be at least data.crop": data.diameter >= data.crop,
-        "data.inside must lie in [0, 1]": 0 <= data.inside <= 1,
-        "data.validation must lie in (0, 0.5]": 0 < data.validation <= 0.5,
-        "data.gain_jitter must lie in [0, 0.5]": 0 <= data.gain_jitter <= 0.5,
-        "generator.width and blocks must be at least 1": min(settings.generator.width, settings.generator.blocks) >= 1,
-        "discriminator.width must be at least 1": settings.discriminator.width >= 1,
-        "steps must not be negative, and not both 0": min(pairs.steps, unpaired.steps) >= 0 and settings.steps > 0,
-        "batch must be at least 1": min(pairs.batch, unpaired.batch) >= 1,
-        "learning rates must be positive": min(pairs.learning_rate, unpaired.learning_rate, unpaired.discriminator_rate)
-        > 0,
-        "simulated.blurrer_every must not be negative": pairs.blurrer_every >= 0,
-        "unpaired.pool must not be negative": unpaired.pool >= 0,
-        "loss.feature_layers must lie in 1..5": 1 <= loss.feature_layers <= 5,
-        "loss weights must not be negative": min(
-            loss.adversarial,
-            loss.feature,
-            loss.image,
-            loss.identity,
-            loss.simulated,
-            loss.cycle_noise,
-            pairs.gradient,
-        )
-        >= 0,
-        "ema must lie in [0, 1)": 0 <= settings.ema < 1,
-        "seed must not be negative": settings.seed >= 0,
-        "every.* must be at least 1": min(asdict(settings.every).values()) >= 1,
-    }
-    for rule, holds in checks.items():
-        if not holds:
-            raise SettingsError(f"{where}: {rule}")
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:

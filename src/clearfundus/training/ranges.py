@@ -1,0 +1,98 @@
+"""The range of every setting of a training run, as a table; and the rules that join two settings."""
+
+from collections.abc import Callable, Mapping
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from clearfundus.errors import SettingsError
+
+if TYPE_CHECKING:
+    from clearfundus.training.config import RunSettings
+
+GENERATOR_LOSSES = ("adversarial", "feature", "image", "identity", "simulated")
+LAYERS = 5  # convolutions of a discriminator
+
+
+class Range(NamedTuple):
+    """What a setting must be, in words and as a test."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+
+def _at_least(low: int) -> Range:
+    return Range(f"{low} or more", lambda value: bool(value >= low))
+
+
+def _within(low: float, high: float) -> Range:
+    return Range(f"a value in [{low:g}, {high:g}]", lambda value: bool(low <= value <= high))
+
+
+def _span(high: float) -> Range:
+    return Range(
+        f"low and high, in this order, in [0, {high:g}]", lambda value: bool(0 <= value[0] <= value[1] <= high)
+    )
+
+
+POSITIVE = Range("more than 0", lambda value: bool(value > 0))
+
+RANGES: Mapping[str, Range] = MappingProxyType(
+    {
+        "seed": _at_least(0),
+        "ema": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),
+        "data.crop": Range("a multiple of 4, from 64 on", lambda value: bool(value >= 64 and value % 4 == 0)),
+        "data.inside": _within(0, 1),
+        "data.validation": Range("a value in (0, 0.5]", lambda value: bool(0 < value <= 0.5)),
+        "data.gain_jitter": _within(0, 0.5),
+        "generator.width": _at_least(1),
+        "generator.blocks": _at_least(1),
+        "discriminator.width": _at_least(1),
+        "simulated.steps": _at_least(0),
+        "simulated.batch": _at_least(1),
+        "simulated.learning_rate": POSITIVE,
+        "simulated.gradient": _at_least(0),
+        "simulated.blurrer_every": _at_least(0),
+        "simulated.degrade.transmission": _span(1),
+        "simulated.degrade.veil": _span(1),
+        "simulated.degrade.blur": _span(0.1),
+        "simulated.degrade.light": _within(0, 1),
+        "simulated.degrade.noise": _within(0, 1),
+        "simulated.degrade.untouched": _within(0, 1),
+        "unpaired.steps": _at_least(0),
+        "unpaired.batch": _at_least(1),
+        "unpaired.learning_rate": POSITIVE,
+        "unpaired.discriminator_rate": POSITIVE,
+        "unpaired.pool": _at_least(0),
+        **{f"loss.{name}": _at_least(0) for name in GENERATOR_LOSSES},
+        "loss.feature_layers": _within(1, LAYERS),
+        "loss.cycle_noise": _at_least(0),
+        **{f"every.{what}": _at_least(1) for what in ("log", "sample", "validate", "checkpoint")},
+    }
+)
+
+
+def check_ranges(settings: "RunSettings", where: str) -> None:
+    """Refuse settings out of range.
+
+    Args:
+        settings: What to check; every value has the right type.
+        where: Name of the source, for messages.
+
+    Raises:
+        SettingsError: If a setting is out of range, or two do not go together.
+    """
+    for name, (expected, holds) in RANGES.items():
+        value = attrgetter(name)(settings)
+        if not holds(value):
+            section, _, key = name.rpartition(".")
+            raise SettingsError(
+                f"{where}{f' [{section}]' * bool(section)}: {key}: found {value!r}, expected {expected}"
+            )
+    crop, diameter = settings.data.crop, settings.data.diameter
+    if diameter < crop:
+        raise SettingsError(f"{where} [data]: diameter: found {diameter}, expected at least the crop, {crop}")
+    if settings.steps == 0:
+        raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
+    if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
+        raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")
