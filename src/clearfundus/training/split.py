@@ -22,7 +22,7 @@ def read_groups(path: Path) -> dict[str, str]:
         SettingsError: If the file is missing or has other columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a byte order mark before the table
             return {row["file"]: row["eye_group"] for row in csv.DictReader(file)}
     except (OSError, UnicodeDecodeError, KeyError) as error:
         raise SettingsError(f"{path}: expected a CSV file with columns file and eye_group; found {error}") from error
@@ -34,11 +34,11 @@ def group_of(path: Path, groups: Mapping[str, str]) -> str:
     Raises:
         SettingsError: If the table does not name the file.
     """
-    parts = path.resolve().parts
-    for count in range(len(parts), 0, -1):
-        group = groups.get("/".join(parts[-count:]))
-        if group:
-            return group
+    for whole in (path.absolute(), path.resolve()):  # under the name it was found by, then under the link's target
+        tails = ["/".join(whole.parts[start:]) for start in range(1, len(whole.parts))]
+        for name in (whole.as_posix(), *tails):
+            if groups.get(name):
+                return groups[name]
     raise SettingsError(f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides")
 
 
