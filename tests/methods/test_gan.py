@@ -82,6 +82,12 @@ def test_a_smaller_size_gives_the_enlarged_change(tiny_weights: Path) -> None:
     assert np.allclose(gan(photo, field, model=model, size=100).pixels, expected, atol=1e-6)
 
 
+def test_without_a_model_the_default_weights_are_used(watched: LoadedWeights, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearfundus.networks.weights.load_weights", lambda: watched)
+    assert gan(textured(200), disc(200)).provenance["weights"] == "tiny"
+    assert len(watched.network.shown) == 1
+
+
 def test_it_says_how_the_picture_was_made(watched: LoadedWeights) -> None:
     result = gan(textured(200), disc(200), model=watched)
     assert result.provenance == {

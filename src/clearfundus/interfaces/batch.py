@@ -74,10 +74,7 @@ def _run(job: Job, method: PreparedMethod, *, overwrite: bool) -> Outcome:
 
 
 def _judge_existing(job: Job, expected: Mapping[str, str]) -> Outcome:
-    try:
-        found = read_provenance(job.target)
-    except PhotoError:
-        found = {}
+    found = read_provenance(job.target)
     if expected.items() <= found.items():
         return Outcome(job=job, status="skipped", reason="made before with the same settings")
     made = describe(found) if "method" in found else "something that left no note"
