@@ -26,8 +26,10 @@ SURROUND_MARGIN = 6 / 255
 """A dark corner of the field is brighter than this level, and than the surround by this margin."""
 WHOLE_FRAME_SHARE = 0.985
 """A lit part that covers more than this is the whole frame: the picture was cropped inside the field."""
-EROSION = 0.006
-"""Taken off the lit part's edge, in field diameters: the rim is dark and coloured by the camera's stop."""
+EDGE_SPREAD = 1.2 * SMOOTHING_SIGMA
+"""How far outside a sharp edge the smoothed picture falls to the threshold, in pixels at the working side."""
+RIM = 0.003
+"""Taken off the field's edge besides, in field diameters: the rim is dark and coloured by the camera's stop."""
 SMALLEST_SHARE = 0.05
 """A lit part smaller than this share of the frame is a reflex or an annotation."""
 SMALLEST_SOLIDITY = 0.8
@@ -65,7 +67,7 @@ def find_field(photo: Photo) -> Field:
         photo: Any photograph of an eye's back, lit field on a darker surround, or cropped inside the field.
 
     Returns:
-        The field; its mask has the photograph's height and width, and stays 0.006 diameters inside the rim.
+        The field; its mask has the photograph's height and width, and stays 0.003 diameters inside the edge.
 
     Raises:
         FieldNotFoundError: If nothing is lit, the lit part is too small or of no field's shape, or a frame
@@ -168,6 +170,6 @@ def _eroded_at_full_size(lit: Mask, shape: tuple[int, ...]) -> Mask:
     inner = cv2.distanceTransform(lit.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outer = cv2.distanceTransform((~lit).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     depth = np.where(lit, inner - 0.5, 0.5 - outer).astype(np.float32)
-    erosion = EROSION * 2 * np.sqrt(lit.sum() / np.pi)
+    erosion = RIM * 2 * np.sqrt(lit.sum() / np.pi) + EDGE_SPREAD * max(lit.shape) / WORKING_SIDE
     full = cv2.resize(depth, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full > erosion, dtype=np.bool_)
