@@ -1,9 +1,9 @@
 """From the bytes of a file to its values, at their own depth, one decoder a format.
 
-Which library decodes what was settled by trial: Pillow for 8 bit; OpenCV for WebP, for BMP with a palette (Pillow
-garbles one of black and white) and for 16-bit PNG and JPEG 2000, and no more, for it returns truncated JPEGs without a word and scrambles TIFFs of separate planes; our own
-`tiff_pixels` for TIFF and `netpbm` for PPM. Pillow's format classes are used directly: `Image.open`, its WebP and its
-TIFF (see `take_room`) know a size limit that lies in a global variable.
+Which library decodes what was settled by trial. Pillow: 8 bit. OpenCV: WebP, BMP with a palette (Pillow garbles one
+of black and white), 16-bit PNG and JPEG 2000; no more, for it returns truncated JPEGs without a word and scrambles
+TIFFs of separate planes. Our own: `tiff_pixels` and `netpbm`. Pillow's format classes are used directly, for
+`Image.open`, its WebP and its TIFF (see `take_room`) ask a size limit that lies in a global variable.
 """
 
 import io

@@ -144,6 +144,11 @@ def _tiff(data: bytes) -> Header:
     return Header(Kind.TIFF, layout.width, layout.height, layout.bits, len(pages))
 
 
+_BMP_HEAD_WITH_COMPRESSION = 40
+_BMP_PLAIN = (b"\0\0\0\0", b"\3\0\0\0", b"\6\0\0\0")
+"""No compression, with or without masks that say where the channels lie."""
+
+
 def bmp_size_and_depth(data: bytes) -> tuple[int, int, int]:
     """Return width, height and bits of a pixel, all channels together."""
     oldest_head = 12
@@ -156,6 +161,11 @@ def bmp_size_and_depth(data: bytes) -> tuple[int, int, int]:
 
 def _bmp(data: bytes) -> Header:
     width, height, depth = bmp_size_and_depth(data)
+    start, head, compression = struct.unpack("<I", data[10:14])[0], data[14], data[30:34]
+    if head < _BMP_HEAD_WITH_COMPRESSION or compression in _BMP_PLAIN:
+        missing = start + (width * depth + 31) // 32 * 4 * height - len(data)
+        if missing > 0:
+            raise MalformedFileError(f"the BMP is truncated: {missing} bytes are missing")
     return Header(Kind.BMP, width, height, min(depth, 8))
 
 
