@@ -44,6 +44,7 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, folder: Path, tmp_path:
     written = sorted(str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*"))
     assert written == ["a.png", "b.png", "left/a.png"]
     assert f"failed {folder / 'bad.jpg'}: " in out
+    assert out.count("bad.jpg") == 1
     assert "3 done, 0 skipped, 1 failed, 1 other files ignored" in out
     assert "Traceback" not in err
 

@@ -101,7 +101,9 @@ def _of(outcomes: Sequence["Outcome"], status: str) -> list["Outcome"]:
 def _line(outcome: "Outcome") -> str:
     if outcome.status == "done":
         return f"done {outcome.job.source} -> {outcome.job.target} ({outcome.seconds:.1f} s)"
-    return f"{outcome.status} {outcome.job.source}: {outcome.reason}"
+    # most reasons begin with the photograph's path; once is enough
+    reason = outcome.reason.removeprefix(f"{outcome.job.source}: ")
+    return f"{outcome.status} {outcome.job.source}: {reason}"
 
 
 def _summary_text(planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float) -> str:
