@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from clearfundus.errors import SettingsError
+from clearfundus.fundus.colour import lab_to_rgb, rgb_to_lab
 from clearfundus.fundus.field import Field
 from clearfundus.photo import Gray, Photo
 
@@ -18,7 +19,7 @@ CLIP_LIMIT = 2.0
 TILES = 8
 BINS = 256
 STRIP = 256  # rows mapped at a time: the float64 coordinates take 24 bytes a pixel
-LAB_WHITE = 100.0  # L of white in OpenCV's float Lab
+LAB_WHITE = np.float32(100)  # L of white
 
 
 def clahe(photo: Photo, field: Field, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES) -> Photo:
@@ -37,11 +38,9 @@ def clahe(photo: Photo, field: Field, *, clip_limit: float = CLIP_LIMIT, tiles: 
     Raises:
         SettingsError: If a number is out of range.
     """
-    lab = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2LAB)  # (H, W, 3) float32, L in [0, 100]
-    lightness = np.asarray(lab[..., 0] / LAB_WHITE, np.float32)
-    lab[..., 0] = equalize(lightness, clip_limit=clip_limit, tiles=tiles) * LAB_WHITE
-    pixels = np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.float32)
-    return photo.with_pixels(pixels, method="clahe", clip_limit=str(clip_limit), tiles=str(tiles))
+    lab = rgb_to_lab(photo.pixels)
+    lab[..., 0] = equalize(lab[..., 0] / LAB_WHITE, clip_limit=clip_limit, tiles=tiles) * LAB_WHITE
+    return photo.with_pixels(lab_to_rgb(lab), method="clahe", clip_limit=str(clip_limit), tiles=str(tiles))
 
 
 def equalize(plane: Gray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES) -> Gray:
