@@ -98,7 +98,8 @@ class Trainer:
             The loss terms, unweighted.
 
         Raises:
-            NonFiniteLossError: If a loss is NaN or infinite; the state is then the one before this iteration.
+            NonFiniteLossError: If a loss or a gradient is NaN or infinite; the state is then the one before this
+                iteration.
         """
         if stage_at(self.settings, self.state.step) == "simulated":
             terms = self._advance_simulated(batch)
@@ -117,6 +118,7 @@ class Trainer:
         self._require_finite(loss, terms)
         self.state.generator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        self._require_finite_gradients(terms)
         self._update(self.state.generator_optimizer, self.settings.simulated.learning_rate)
         return terms
 
@@ -140,6 +142,7 @@ class Trainer:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
         judge_loss.backward()
+        self._require_finite_gradients(terms)
         self._update(state.generator_optimizer, settings.unpaired.learning_rate)
         self._update(state.judge_optimizer, settings.unpaired.discriminator_rate)
         state.clear_pool, state.blurry_pool = clear_pool, blurry_pool
@@ -148,14 +151,20 @@ class Trainer:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def _require_finite(self, loss: Tensor, terms: dict[str, Tensor]) -> None:
-        if agree(bool(torch.isfinite(loss)), self.ranks, self.device):
+    def _require_finite(self, number: Tensor, terms: dict[str, Tensor], what: str = "loss") -> None:
+        if agree(bool(torch.isfinite(number)), self.ranks, self.device):
             return
         values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
         raise NonFiniteLossError(
-            f"iteration {self.state.step}: a loss is not finite ({values}). The state before it is kept as a "
+            f"iteration {self.state.step}: a {what} is not finite ({values}). The state before it is kept as a "
             'checkpoint; lower the learning rate or set precision = "fp32" in a new run'
         )
+
+    def _require_finite_gradients(self, terms: dict[str, Tensor]) -> None:
+        # a finite loss may have gradients that are not; Adam would carry them into every weight, for good
+        networks = (self.state.translator, self.state.judges)
+        gradients = [one.grad for network in networks for one in network.parameters() if one.grad is not None]
+        self._require_finite(nn.utils.get_total_norm(gradients), terms, "gradient")
 
     def _update(self, optimizer: torch.optim.Adam, rate: float) -> None:
         for group in optimizer.param_groups:
