@@ -102,7 +102,7 @@ def test_a_picture_twice_as_large_has_a_field_twice_as_large() -> None:
 
 
 LIGHTS = {
-    "dark": shade(disc(), level=45 / 255 / 0.75),  # its brightest level is 45 of 255
+    "dark": shade(disc(), level=25 / 255 / 0.75),  # its brightest level is 25 of 255
     "strongly vignetted": shade(disc(), vignette=1.3),
     "hazy": 0.4 * shade(disc()) + 0.55 * disc()[..., None].astype(np.float32),
     "overexposed": np.repeat(disc()[..., None].astype(np.float32), 3, axis=2),
