@@ -85,12 +85,12 @@ def load_checkpoint(state: State, folder: Path, ranks: Ranks) -> None:
             network.load_state_dict(_under(tensors, name))
         for name, optimizer in state.optimizers.items():
             _load_optimizer(optimizer, _under(tensors, name))
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        state.step = int(progress["step"])
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"{folder}: damaged checkpoint ({error}); delete it to resume from the one before"
         ) from error
     state.clear_pool, state.blurry_pool = _pool(pools, "clear"), _pool(pools, "blurry")
-    state.step = progress["step"]
 
 
 def _tensors(state: State) -> dict[str, Tensor]:

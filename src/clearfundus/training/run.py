@@ -4,7 +4,6 @@ The run is a generator of events; whoever iterates over it draws the progress.
 """
 
 import json
-import os
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -89,6 +88,9 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         checkpoints = list_checkpoints(folder)
         if checkpoints:
             load_checkpoint(state, checkpoints[-1], ranks)
+        if ranks.rank == 0:
+            _rewind_log(folder, state.step)
+        if checkpoints:
             yield _event("resumed", state, settings, message=str(checkpoints[-1]))
         batches = Batches(photographs, settings, ranks, device)
         try:
@@ -134,7 +136,10 @@ def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[lis
 
 def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
     """Make the run folder, or check that it belongs to this very run."""
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "samples").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be made the run folder ({error}); name another one") from error
     names = {side: {"training": _names(kept), "held out": _names(held)} for side, (kept, held) in files.items()}
     description: dict[str, Any] = {"settings": asdict(settings), "photographs": names}
     description = json.loads(json.dumps(description))  # as it reads back: tuples become lists
@@ -142,7 +147,10 @@ def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[P
     if not path.exists():
         write_whole(path, json.dumps(description, indent=1).encode())
         return
-    found = differences(json.loads(path.read_text(encoding="utf-8")), description)
+    try:
+        found = differences(json.loads(path.read_text(encoding="utf-8")), description)
+    except (ValueError, AttributeError) as error:
+        raise RunMismatchError(f"{path}: cannot be read ({error}), so nobody knows whose run this is") from error
     if found:
         raise RunMismatchError(
             f"{folder}: holds a run that differs ({'; '.join(line[:200] for line in found)}); "
@@ -198,8 +206,23 @@ def _log(event: Event, folder: Path) -> Event:
         **event.values,
     }
     with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({key: value for key, value in line.items() if value != ""}) + os.linesep)
+        file.write(json.dumps({key: value for key, value in line.items() if value != ""}) + "\n")
     return event
+
+
+def _rewind_log(folder: Path, step: int) -> None:
+    """Take out what a killed run logged after its last checkpoint: it will be done, and logged, again."""
+    path = folder / LOG_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    if lines:
+        write_whole(path, "".join(line + "\n" for line in lines if _step_of(line) <= step).encode())
+
+
+def _step_of(line: str) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # the kill came in the middle of the line
 
 
 def _save_generators(state: State, settings: RunSettings, folder: Path) -> None:
