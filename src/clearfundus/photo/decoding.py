@@ -27,7 +27,7 @@ from clearfundus.photo.containers import (
 from clearfundus.photo.header import Header, Kind, bmp_size_and_depth, full_pages
 from clearfundus.photo.raster import Raster, Values
 from clearfundus.photo.tiff_pixels import Layout, check_places, decode, is_plain, take_room
-from clearfundus.photo.tiff_tags import append_directory, read_directories
+from clearfundus.photo.tiff_tags import read_directories, relabel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,5 +243,5 @@ def _tiff(data: bytes, header: Header, profile: bytes | None) -> Raster:
         )
     # a directory of the pixel tags alone: Pillow would turn the picture by its orientation tag unasked
     entries = {tag: entry for tag, entry in page.entries.items() if tag in _TIFF_PIXEL_TAGS}
-    with TiffImageFile(io.BytesIO(append_directory(data, entries))) as image:
+    with TiffImageFile(io.BytesIO(relabel(data, page, entries))) as image:
         return _from_pillow(image, header, profile)

@@ -137,7 +137,7 @@ def block_from_tiff(data: bytes, directory: Directory) -> bytes | None:
         for tag, entry in directory.entries.items()
         if tag not in LAYOUT_TAGS and (entry.kind < LONG8 or tag in _SUB_DIRECTORIES)
     }
-    if not entries.keys() - RESOLUTION_TAGS - {ORIENTATION}:
+    if not entries.keys() - RESOLUTION_TAGS:
         return None
     head = (b"II*\0" if directory.order == "<" else b"MM\0*") + bytes(4)
     return _with_directory(head, data, entries, directory.order)

@@ -220,7 +220,7 @@ def codestreams(data: bytes) -> list[bytes]:
     else:
         streams = [body for name, body in jp2_boxes(data) if name == b"jp2c"]
     if not streams:
-        raise MalformedFileError("the JPEG 2000 file holds no picture")
+        raise MalformedFileError("the JPEG 2000 file holds no picture, or is truncated before it")
     if not all(stream.endswith(CODESTREAM_END) for stream in streams):
         raise MalformedFileError("the JPEG 2000 file is truncated: it ends before its end marker")
     return streams

@@ -59,9 +59,8 @@ def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
         max_pixels: Larger pictures are refused by their header, before they are decoded.
 
     Raises:
-        PhotoReadError: If the file is missing, empty, truncated, damaged, no picture, of a sort not read
-            here, larger
-            than `max_pixels`, smaller than 2 x 2, or not finite and in [0, 1].
+        PhotoReadError: If the file is missing, empty, truncated, damaged, no picture, of a sort not read here,
+            larger than `max_pixels`, smaller than 2 x 2, or not finite and in [0, 1].
     """
     path = Path(path)
     kind, data = _load(path)

@@ -13,7 +13,7 @@ import numpy as np
 
 from clearfundus.photo.containers import MalformedFileError
 from clearfundus.photo.raster import Raster, Values
-from clearfundus.photo.tiff_tags import LONG, LONG8, SHORT, Directory, Entry, append_directory, pack
+from clearfundus.photo.tiff_tags import LONG, LONG8, SHORT, Directory, Entry, pack, relabel
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -200,7 +200,7 @@ def _segments(data: bytes, page: Directory, layout: Layout, samples: int, segmen
     if TILE_OFFSETS in segments:
         entries[TILE_WIDTH] = pack(page.order, LONG, [tile * pixel_bytes])
         entries[TILE_HEIGHT] = pack(page.order, LONG, [page.integer(TILE_HEIGHT, 0)])
-    with TiffImageFile(io.BytesIO(append_directory(data, entries))) as image:
+    with TiffImageFile(io.BytesIO(relabel(data, page, entries))) as image:
         take_room(image)
         image.load()
         rows = np.frombuffer(image.tobytes(), f"{page.order}{layout.number}{layout.bits // 8}")

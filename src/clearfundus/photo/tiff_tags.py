@@ -172,8 +172,32 @@ def append_directory(block: bytes, entries: Mapping[int, Entry]) -> bytes:
         placed.append(struct.pack(order + entry_format, tag, entry.kind, entry.count) + field)
     start = len(block) + len(body)
     body += struct.pack(order + count_format, len(placed)) + b"".join(placed) + bytes(word)
-    where = 8 if big else 4
-    return block[:where] + _packed_offset(offset_format, start) + block[where + word :] + bytes(body)
+    where, view = (8 if big else 4), memoryview(block)
+    return b"".join([view[:where], _packed_offset(offset_format, start), view[where + word :], body])
+
+
+def relabel(data: bytes, page: Directory, entries: Mapping[int, Entry]) -> bytes:
+    """Set a new directory behind a TIFF file for Pillow to decode it by.
+
+    Pillow 13.0 does not know a BigTIFF whose numbers stand in big-endian order. Such a file gets a little-endian head
+    and directory; the strips or tiles stay as they are, so this is for decoders that take these byte by byte.
+
+    Args:
+        data: The file.
+        page: The page that the entries were taken from.
+        entries: The new directory, in the page's byte order.
+    """
+    if not (page.big and page.order == ">"):
+        return append_directory(data, entries)
+    head = b"II" + struct.pack("<HHHQ", 43, 8, 0, 0)
+    return append_directory(head + data[len(head) :], {tag: _little(entry) for tag, entry in entries.items()})
+
+
+def _little(entry: Entry) -> Entry:
+    """Turn the values of an entry from big-endian order to little-endian."""
+    letters = _FORMATS[entry.kind]
+    layout = f"{entry.count * len(letters)}{letters[0]}"
+    return Entry(entry.kind, entry.count, struct.pack("<" + layout, *struct.unpack(">" + layout, entry.raw)))
 
 
 def _packed_offset(offset_format: str, offset: int) -> bytes:

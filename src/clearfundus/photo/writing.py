@@ -129,7 +129,8 @@ def _put(encoded: bytes, path: Path) -> None:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else error
         raise PhotoWriteError(
-            f"{path}: cannot be written ({error.strerror}); check permissions and space in {path.parent}"
+            f"{path}: cannot be written ({cause}); check permissions and space in {path.parent}"
         ) from error

@@ -1,0 +1,53 @@
+"""EXIF orientation is applied to pixels and alpha, and the block then says 1."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from clearfundus.photo import read_photo
+from photo.made_files import exif_block, pillow_bytes, random_values, smooth_values
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_pixels_and_alpha_are_turned_as_pillow_turns_them(tmp_path: Path, kind: str, orientation: int) -> None:
+    path = tmp_path / "eye"
+    image = Image.fromarray(random_values(8, 4, 7, 4))
+    settings = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    path.write_bytes(pillow_bytes(image, kind, exif=b"Exif\0\0" + exif_block(orientation), **settings))
+    with Image.open(path) as opened:
+        expected = np.asarray(ImageOps.exif_transpose(opened))
+    photo = read_photo(path)
+    assert photo.alpha is not None
+    assert np.array_equal(np.rint(np.dstack([photo.pixels, photo.alpha]) * 255), expected)
+    assert photo.pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_block_says_upright_and_every_other_byte_stays(tmp_path: Path, order: str) -> None:
+    path, block = tmp_path / "eye.jpg", exif_block(6, order)
+    path.write_bytes(pillow_bytes(Image.fromarray(smooth_values(8, 16)), "JPEG", exif=b"Exif\0\0" + block))
+    photo = read_photo(path)
+    assert photo.pixels.shape == (16, 8, 3)
+    assert photo.exif is not None
+    differing = [index for index, pair in enumerate(zip(photo.exif, block, strict=True)) if pair[0] != pair[1]]
+    assert len(differing) == 1
+    assert (block[differing[0]], photo.exif[differing[0]]) == (6, 1)
+    found = Image.Exif()
+    found.load(photo.exif)
+    assert found[274] == 1
+
+
+def test_a_quarter_turn_swaps_the_resolution(tmp_path: Path) -> None:
+    path = tmp_path / "eye.jpg"
+    image = Image.fromarray(smooth_values(8, 16))
+    path.write_bytes(pillow_bytes(image, "JPEG", exif=b"Exif\0\0" + exif_block(8), dpi=(300, 100)))
+    assert read_photo(path).resolution == (100, 300)
+
+
+def test_an_orientation_without_a_meaning_turns_nothing(tmp_path: Path) -> None:
+    path, values = tmp_path / "eye.png", random_values(8, 4, 7, 3)
+    path.write_bytes(pillow_bytes(Image.fromarray(values), "PNG", exif=b"Exif\0\0" + exif_block(9)))
+    assert np.array_equal(np.rint(read_photo(path).pixels * 255), values)
