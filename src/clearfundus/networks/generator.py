@@ -17,6 +17,9 @@ NORM_EPSILON = 1e-5
 SKIP_HEAD_SCALE = 0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
 
 
+RESIDUAL_SCALE = 0.1  # without norm a residual branch starts small, lest the features grow from block to block
+
+
 @dataclass(frozen=True, kw_only=True)
 class GeneratorSettings:
     """Shape of a generator.
@@ -26,30 +29,35 @@ class GeneratorSettings:
         blocks: Residual blocks at quarter scale; 9 in the paper.
         upsample: "transposed" (paper) or "resize": nearest x2 and a 3x3 convolution, without checkerboards.
         skip: Whether the output is `x + f(x)`. The paper has none.
+        norm: "instance" (paper) or "none". Instance norm takes the contrast and the level of a picture away, which
+            are what haze changes; without it the network sees them, and treats every part of a picture alike.
     """
 
     width: int = 64
     blocks: int = 9
     upsample: Literal["transposed", "resize"] = "transposed"
     skip: bool = False
+    norm: Literal["instance", "none"] = "instance"
 
 
-def _norm(channels: int) -> nn.Module:
+def _norm(channels: int, norm: str) -> nn.Module:
+    if norm == "none":
+        return nn.Identity()
     return nn.InstanceNorm2d(channels, eps=NORM_EPSILON, affine=False, track_running_stats=False)
 
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each followed by instance norm, added to the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: str) -> None:
         """Build a block that keeps `channels` channels."""
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels),
+            _norm(channels, norm),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels),
+            _norm(channels, norm),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -57,21 +65,21 @@ class ResidualBlock(nn.Module):
         return cast("Tensor", features + self.body(features))
 
 
-def _down(channels: int) -> list[nn.Module]:
+def _down(channels: int, norm: str) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
-        _norm(2 * channels),
+        _norm(2 * channels, norm),
         nn.ReLU(inplace=True),
     ]
 
 
-def _up(channels: int, upsample: str) -> list[nn.Module]:
+def _up(channels: int, upsample: str, norm: str) -> list[nn.Module]:
     half = channels // 2
     if upsample == "transposed":
         grow: list[nn.Module] = [nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1)]
     else:
         grow = [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(channels, half, 3, padding=1)]
-    return [*grow, _norm(half), nn.ReLU(inplace=True)]
+    return [*grow, _norm(half, norm), nn.ReLU(inplace=True)]
 
 
 class Generator(nn.Module):
@@ -81,18 +89,30 @@ class Generator(nn.Module):
         """Build the network and draw its weights with torch's current generator."""
         super().__init__()
         self.settings = settings
-        width = settings.width
+        width, norm, upsample = settings.width, settings.norm, settings.upsample
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(width), nn.ReLU(inplace=True)
+            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(width, norm), nn.ReLU(inplace=True)
         )
-        self.down = nn.Sequential(*_down(width), *_down(2 * width))
-        self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width) for _ in range(settings.blocks)))
-        self.up = nn.Sequential(*_up(4 * width, settings.upsample), *_up(2 * width, settings.upsample))
+        self.down = nn.Sequential(*_down(width, norm), *_down(2 * width, norm))
+        self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(settings.blocks)))
+        self.up = nn.Sequential(*_up(4 * width, upsample, norm), *_up(2 * width, upsample, norm))
         self.head = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
         draw_weights(self)
+        if norm == "none":
+            self._draw_without_norm()
         if settings.skip:
             with torch.no_grad():
                 self.head.weight.mul_(SKIP_HEAD_SCALE)
+
+    def _draw_without_norm(self) -> None:
+        """Draw weights that keep the features' scale by themselves, the residual branches small (He et al. 2015)."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        with torch.no_grad():
+            for name, weight in self.bottleneck.named_parameters():
+                if name.endswith("body.3.weight"):  # the second convolution of each block
+                    weight.mul_(RESIDUAL_SCALE)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Translate pictures.
