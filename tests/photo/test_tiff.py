@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from clearfundus.errors import PhotoReadError
@@ -152,12 +153,23 @@ def test_exif_is_gathered_from_the_tags_with_its_directories(tmp_path: Path) -> 
     assert not {256, 257, 258, 259, 262, 273, 277, 278, 279} & set(found)
 
 
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_damaged_directory_of_exif_is_left_out_and_the_rest_kept(tmp_path: Path, bigtiff: bool) -> None:
+    values = random_values(8, 4, 6, 3)
+    tags = [(34665, 13, 1, 10**8, True), (271, 2, 0, "A maker", True)]  # the Exif directory lies past the end
+    photo = read(tmp_path, tiff_bytes(values, photometric="rgb", extratags=tags, bigtiff=bigtiff))
+    assert np.array_equal(np.rint(photo.pixels * 255), values)
+    assert photo.exif is not None
+    found = Image.Exif()
+    found.load(photo.exif)
+    assert found[271] == "A maker"
+    assert 34665 not in found
+
+
 def test_a_file_of_several_pages_is_refused_but_a_thumbnail_is_no_page(tmp_path: Path) -> None:
     values = random_values(8, 8, 9, 3)
     pages = tiff_bytes(np.stack([values, values, values]), photometric="rgb")
     assert "3 pages" in refusal(tmp_path, pages)
-    import tifffile
-
     path = tmp_path / "pyramid.tif"
     with tifffile.TiffWriter(path) as writer:
         writer.write(values[::2, ::2], photometric="rgb", subfiletype=1)  # the small one first, as some cameras do

@@ -42,32 +42,10 @@ _JPEG_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE} - {0xEE})
 _JP2_YCC = 18
 _JP2_SRGB = b"\1\0\0\0\0\0\x10"
 _TIFF_PIXEL_TAGS = frozenset(
-    {
-        256,
-        257,
-        258,
-        259,
-        262,
-        266,
-        273,
-        277,
-        278,
-        279,
-        284,
-        292,
-        293,
-        317,
-        320,
-        322,
-        323,
-        324,
-        325,
-        332,
-        338,
-        339,
-    }
-    | {347, 529, 530, 531, 532}
+    {*range(256, 260), 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320}
+    | {322, 323, 324, 325, 332, 338, 339, 347, *range(529, 533)}
 )
+"""What a TIFF decoder must know of a page, and no more."""
 _GRAY_MODES, _RGB_MODES = frozenset({"1", "L"}), frozenset({"RGB", "RGBX", "YCbCr"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "RGBa"})
 

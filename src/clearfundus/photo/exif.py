@@ -1,5 +1,7 @@
 """EXIF: a TIFF directory about a photograph. Carried byte for byte, but for the orientation."""
 
+import contextlib
+
 from clearfundus.photo.containers import MalformedFileError
 from clearfundus.photo.tiff_tags import (
     BYTE,
@@ -132,11 +134,7 @@ def block_from_tiff(data: bytes, directory: Directory) -> bytes | None:
     Returns:
         The block, or None where the page says nothing but its layout and its resolution.
     """
-    entries = {
-        tag: entry
-        for tag, entry in directory.entries.items()
-        if tag not in LAYOUT_TAGS and (entry.kind < LONG8 or tag in _SUB_DIRECTORIES)
-    }
+    entries = {tag: entry for tag, entry in directory.entries.items() if tag not in LAYOUT_TAGS}
     if not entries.keys() - RESOLUTION_TAGS:
         return None
     head = (b"II*\0" if directory.order == "<" else b"MM\0*") + bytes(4)
@@ -144,13 +142,12 @@ def block_from_tiff(data: bytes, directory: Directory) -> bytes | None:
 
 
 def _with_directory(block: bytes, data: bytes, entries: dict[int, Entry], order: str, depth: int = 0) -> bytes:
-    """Append a directory with the directories it points to, those first."""
-    placed = dict(entries)
-    for tag in _SUB_DIRECTORIES.keys() & entries.keys():
-        del placed[tag]
-        if depth > 2:  # Exif holds interoperability, which holds none: deeper is a circle
-            continue
-        below = read_directory(data, int.from_bytes(entries[tag].raw, "little" if order == "<" else "big"))
-        block = _with_directory(block, data, dict(below.entries), order, depth + 1)
-        placed[tag] = Entry(LONG, 1, block[4:8])
+    """Append a directory with the directories it points to, those first; a damaged one of these is left out."""
+    placed = {tag: entry for tag, entry in entries.items() if tag not in _SUB_DIRECTORIES and entry.kind < LONG8}
+    # Exif holds interoperability, which holds none: deeper is a circle
+    for tag in _SUB_DIRECTORIES.keys() & entries.keys() if depth < 3 else ():
+        with contextlib.suppress(MalformedFileError):
+            below = read_directory(data, int.from_bytes(entries[tag].raw, "little" if order == "<" else "big"))
+            block = _with_directory(block, data, dict(below.entries), order, depth + 1)
+            placed[tag] = Entry(LONG, 1, block[4:8])
     return append_directory(block, placed)

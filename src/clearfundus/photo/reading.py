@@ -49,10 +49,9 @@ def read_photo(path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Photo:
     converted to sRGB through its embedded profile, or plainly where there is none. Orientation is applied to
     pixels and alpha.
 
-    Kept: ICC profile (of RGB pictures; one for gray or CMYK would not fit RGB), EXIF, resolution, alpha. Not
-    kept: XMP, IPTC, an EXIF block that is no TIFF structure, the further pictures inside a camera's
-    multi-picture JPEG, thumbnail and pyramid pages of a TIFF. A file of several full pages or frames is
-    refused.
+    Kept: ICC profile (of RGB pictures; one for gray or CMYK would not fit RGB), EXIF, resolution, alpha. Not kept:
+    XMP, the IPTC of a JPEG, an EXIF block that is no TIFF structure, the further pictures inside a camera's
+    multi-picture JPEG, thumbnail and pyramid pages of a TIFF. A file of several full pages or frames is refused.
 
     Args:
         path: The file.

@@ -102,7 +102,7 @@ def _check_place(path: Path, overwrite: bool, inputs: Collection[Path]) -> None:
 
 def _is_same(path: Path, other: Path) -> bool:
     """Say whether two paths lead to one file: by name, by a link, or as two names of one file on the disk."""
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
         if path.resolve() == other.resolve():
             return True
     with contextlib.suppress(OSError, ValueError):
