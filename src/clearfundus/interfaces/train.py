@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +26,7 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     groups: Path | None = None,
     device: str = "auto",
+    tensorboard: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Train the networks on two folders of your own, one blurry and one clear.
@@ -42,8 +43,10 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
         groups: CSV file with columns file and eye_group. Without it each file is taken for an eye of its own, and
             two photographs of one eye may stand on both sides of the split.
         device: auto, cpu, cuda or cuda:N.
+        tensorboard: Write the figures for TensorBoard too, to tensorboard/ in the run folder.
         json_: Write one JSON object to standard output at the end.
     """
+    from clearfundus.interfaces.curves import draw_curves
     from clearfundus.training.config import read_settings
     from clearfundus.training.run import Sources, train
 
@@ -52,9 +55,10 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
     validation: dict[str, float] = {}
     left_out: list[str] = []
     step = 0
-    with _show_events() as show:
+    with _show_events() as show, draw_curves(output) if tensorboard else nullcontext(_ignore) as draw:
         for event in train(settings, Sources(blurry=blurry, clear=clear, groups=groups), output, device):
             show(event)
+            draw(event)
             step = event.step
             if event.kind == "validation":
                 validation = dict(event.values)
@@ -70,6 +74,10 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
     }
     sys.stdout.write(json.dumps(summary, indent=2) + "\n" if json_ else f"done: {summary['weights']}\n")
     return 1 if left_out else 0
+
+
+def _ignore(event: "Event") -> None:
+    pass
 
 
 @contextmanager

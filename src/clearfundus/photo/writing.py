@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import struct
 from collections.abc import Collection
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from clearfundus.errors import PhotoWriteError
+from clearfundus.files import write_whole
 from clearfundus.photo import exif
 from clearfundus.photo.encoding import DEEP_SUFFIXES, ENCODERS, LARGEST_SIDES, NOTELESS_SUFFIXES
 from clearfundus.photo.photo import Photo
@@ -118,19 +118,9 @@ def _cleaned(photo: Photo) -> Photo:
 
 
 def _put(encoded: bytes, path: Path) -> None:
-    """Write beside the place, bring it to the disk, then move it there in one step."""
-    partial = path.with_name(f".clearfundus-{secrets.token_hex(8)}.part")
     try:
-        try:
-            with partial.open("xb") as file:
-                file.write(encoded)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:
-        cause = error.strerror if isinstance(error, OSError) else error
+        write_whole(path, encoded)
+    except OSError as error:
         raise PhotoWriteError(
-            f"{path}: cannot be written ({cause}); check permissions and space in {path.parent}"
+            f"{path}: cannot be written ({error.strerror}); check permissions and space in {path.parent}"
         ) from error
