@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from clearfundus.networks.initial import draw_weights
+from clearfundus.networks.norm import instance_norm
 
 LAYERS = 5
 KERNEL = 3
@@ -63,7 +64,7 @@ class Discriminator(nn.Module):
             features.append(output)
             if layer < LAYERS - 1:
                 # no norm after the first convolution: what it sees of level and colour must get through
-                normal = output if layer == 0 else nn.functional.instance_norm(output, eps=1e-5)
+                normal = output if layer == 0 else instance_norm(output)
                 picture = nn.functional.leaky_relu(normal, LEAK)
         patches = features[-1]
         return (torch.sigmoid(patches) if self.settings.output == "sigmoid" else patches), features

@@ -11,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from clearfundus.networks.initial import draw_weights
+from clearfundus.networks.norm import InstanceNorm
 
 SIDE_MULTIPLE = 4  # two stride-2 layers; other sides come back one to three pixels larger
-NORM_EPSILON = 1e-5
 SKIP_HEAD_SCALE = 0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
-
-
 RESIDUAL_SCALE = 0.1  # without norm a residual branch starts small, lest the features grow from block to block
 
 
@@ -40,10 +38,8 @@ class GeneratorSettings:
     norm: Literal["instance", "none"] = "instance"
 
 
-def _norm(channels: int, norm: str) -> nn.Module:
-    if norm == "none":
-        return nn.Identity()
-    return nn.InstanceNorm2d(channels, eps=NORM_EPSILON, affine=False, track_running_stats=False)
+def _norm(norm: str) -> nn.Module:
+    return InstanceNorm() if norm == "instance" else nn.Identity()
 
 
 class ResidualBlock(nn.Module):
@@ -54,10 +50,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels, norm),
+            _norm(norm),
             nn.ReLU(inplace=True),
             nn.Conv2d(channels, channels, 3, padding=1),
-            _norm(channels, norm),
+            _norm(norm),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -68,7 +64,7 @@ class ResidualBlock(nn.Module):
 def _down(channels: int, norm: str) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
-        _norm(2 * channels, norm),
+        _norm(norm),
         nn.ReLU(inplace=True),
     ]
 
@@ -79,7 +75,7 @@ def _up(channels: int, upsample: str, norm: str) -> list[nn.Module]:
         grow: list[nn.Module] = [nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1)]
     else:
         grow = [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(channels, half, 3, padding=1)]
-    return [*grow, _norm(half, norm), nn.ReLU(inplace=True)]
+    return [*grow, _norm(norm), nn.ReLU(inplace=True)]
 
 
 class Generator(nn.Module):
@@ -91,7 +87,7 @@ class Generator(nn.Module):
         self.settings = settings
         width, norm, upsample = settings.width, settings.norm, settings.upsample
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(width, norm), nn.ReLU(inplace=True)
+            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(norm), nn.ReLU(inplace=True)
         )
         self.down = nn.Sequential(*_down(width, norm), *_down(2 * width, norm))
         self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(settings.blocks)))
