@@ -126,7 +126,7 @@ def test_any_input_side_of_16_or_more_gives_patches() -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_gradient_to_the_picture_is_the_slope_in_channels_last_layout(count: int) -> None:
-    # this is what a generator learns from; in torch 2.13 it was wrong for one picture: see networks/norm.py
+    # this is what a generator learns from; for the trap in one picture see networks/norm.py
     network = place(seeded(width=4).double(), torch.device("cpu"))
     x = picture(64).double().expand(count, -1, -1, -1).clone().requires_grad_()
     ((network(x)[0] - 1) ** 2).mean().backward()

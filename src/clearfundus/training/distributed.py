@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
+from clearfundus.errors import DeviceError
 from clearfundus.networks.device import choose_device
 
 
@@ -32,6 +33,9 @@ def join_peers(device_name: str) -> Iterator[tuple[Ranks, torch.device]]:
 
     Args:
         device_name: As for `choose_device`; with several processes "auto" and "cuda" mean one CUDA device each.
+
+    Raises:
+        DeviceError: If a device is not there, or one CUDA device is named for several processes.
     """
     if "WORLD_SIZE" not in os.environ:
         yield Ranks(), choose_device(device_name)
@@ -39,6 +43,8 @@ def join_peers(device_name: str) -> Iterator[tuple[Ranks, torch.device]]:
     ranks = Ranks(
         rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"]), local=int(os.environ["LOCAL_RANK"])
     )
+    if ranks.count > 1 and device_name.startswith("cuda:"):
+        raise DeviceError(f"found device {device_name!r} for {ranks.count} processes; expected auto, cpu or cuda")
     device = choose_device(device_name)
     if device.type == "cuda":
         device = choose_device(f"cuda:{ranks.local}")
