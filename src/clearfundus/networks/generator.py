@@ -10,6 +10,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
+from clearfundus.errors import SettingsError
 from clearfundus.networks.initial import draw_weights
 from clearfundus.networks.norm import InstanceNorm
 
@@ -27,6 +28,9 @@ class GeneratorSettings:
         blocks: Residual blocks at quarter scale; 9 in the paper.
         upsample: "transposed" (paper) or "resize": nearest x2 and a 3x3 convolution, without checkerboards.
         skip: Whether the output is `x + f(x)`. The paper has none.
+        gain: Whether, with the skip, the output is `x + x g(x) + f(x)`: haze is undone by an affine map of each pixel
+            whose coefficients are smooth (`clear = (x - veil (1 - t)) / t`), so the photograph's own detail is
+            amplified where it would have to be drawn anew. The paper has none.
         norm: "instance" (paper) or "none". Instance norm takes the contrast and the level of a picture away, which
             are what haze changes; without it the network sees them, and treats every part of a picture alike.
     """
@@ -35,7 +39,17 @@ class GeneratorSettings:
     blocks: int = 9
     upsample: Literal["transposed", "resize"] = "transposed"
     skip: bool = False
+    gain: bool = False
     norm: Literal["instance", "none"] = "instance"
+
+    def __post_init__(self) -> None:
+        """Refuse a gain without the skip.
+
+        Raises:
+            SettingsError: If `gain` is set and `skip` is not.
+        """
+        if self.gain and not self.skip:
+            raise SettingsError("generator: found gain without skip; set skip = true, for the gain is part of it")
 
 
 def _norm(norm: str) -> nn.Module:
@@ -92,7 +106,7 @@ class Generator(nn.Module):
         self.down = nn.Sequential(*_down(width, norm), *_down(2 * width, norm))
         self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(settings.blocks)))
         self.up = nn.Sequential(*_up(4 * width, upsample, norm), *_up(2 * width, upsample, norm))
-        self.head = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
+        self.head = nn.Conv2d(width, 6 if settings.gain else 3, 7, padding=3, padding_mode="reflect")
         draw_weights(self)
         if norm == "none":
             self._draw_without_norm()
@@ -117,11 +131,14 @@ class Generator(nn.Module):
             picture: (N, 3, H, W) in [-1, 1]; H and W multiples of 4.
 
         Returns:
-            (N, 3, H, W), in [-1, 1]; with the skip, values up to 1 beyond that range are possible.
+            (N, 3, H, W), in [-1, 1]; with the skip, values beyond that range are possible.
         """
         features = self.stem(picture)  # (N, w, H, W)
         features = self.down(features)  # (N, 4w, H/4, W/4)
         features = self.bottleneck(features)
         features = self.up(features)  # (N, w, H, W)
-        output = torch.tanh(self.head(features))  # (N, 3, H, W)
-        return picture + output if self.settings.skip else output
+        output: Tensor = self.head(features)  # (N, 3, H, W), with the gain (N, 6, H, W)
+        if self.settings.gain:
+            offset, gain = output.chunk(2, dim=1)
+            return picture + picture * gain + torch.tanh(offset)
+        return picture + torch.tanh(output) if self.settings.skip else torch.tanh(output)
