@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from clearfundus.fundus.field import Field
+from clearfundus.fundus.frame import fill_surround
 from clearfundus.photo import Gray, Photo, Pixels
 
 MAP_KNOTS = 4  # knots a side of the smooth random maps: structure of about a third of the field and larger
@@ -94,7 +95,8 @@ def degrade(photo: Photo, field: Field, degradation: Degradation) -> Photo:
     Returns:
         The photograph with the degradation, of the same size.
     """
-    pixels = degrade_pixels(photo.pixels, field, degradation)
+    # the surround must not blur into the rim: the camera's stop stays sharp and black however blurred the retina is
+    pixels = degrade_pixels(fill_surround(photo.pixels, field.mask), field, degradation)
     return photo.with_pixels(np.where(field.mask[..., None], pixels, photo.pixels), degradation=repr(degradation))
 
 
