@@ -15,16 +15,16 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from skimage.data import retina
 
-from clearfundus import Field, Photo, enhance, find_field, prepare_method, read_photo, write_photo
+from clearfundus import Field, Photo, enhance, find_field, prepare_method, read_photo, read_provenance, write_photo
 from clearfundus.fundus.degrade import Degradation, degrade
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.interfaces import SAFETY
 from clearfundus.photo import Gray, Mask, Pixels
 
 HAZE = Degradation(
-    transmission_low=0.42, transmission_high=0.68, veil=0.5, blur=1.2 / 512, light=0.15, noise=0.006, seed=1
+    transmission_low=0.47, transmission_high=0.73, veil=0.5, blur=1.2 / 512, light=0.15, noise=0.006, seed=1
 )
-"""The mean of what configs/compact.toml draws its simulated pairs from; not chosen to please any weights."""
+"""The mean of what `draw_degradation` draws by default; not chosen to please any weights."""
 
 MARGIN, GAP, TILE = 36, 24, 620
 DETAIL_HEIGHT = 400
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("demo"), help="folder for the pictures (default: demo)")
     parser.add_argument("--diameter", type=int, help="reduce the photograph to this field diameter in pixels first")
     parser.add_argument("--weights", help="name of shipped weights or a weights file (default: the shipped default)")
-    parser.add_argument("--picture", type=Path, help="write demo.png to this file, too, 1400 pixels wide")
+    parser.add_argument("--picture", type=Path, help="write demo.png to this file, too, 1200 pixels wide")
     arguments = parser.parse_args()
 
     result = run_demo(arguments.output, diameter=arguments.diameter, weights=arguments.weights)
@@ -110,7 +110,7 @@ def run_demo(folder: Path, *, diameter: int | None = None, weights: str | Path |
     field = find_field(truth)
     folder.mkdir(parents=True, exist_ok=True)
     write_photo(truth, folder / "truth.png", overwrite=True)
-    write_photo(cloud(truth, field, HAZE), folder / "before.png", overwrite=True)
+    write_photo(degrade(truth, field, HAZE), folder / "before.png", overwrite=True)
 
     before = read_photo(folder / "before.png")  # with the 8 bits of a file, so that the command line gives the same
     started = time.perf_counter()
@@ -144,19 +144,6 @@ def sample_photograph(diameter: int | None = None) -> Photo:
         return photo
     pixels = cv2.resize(photo.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return photo.with_pixels(np.asarray(pixels, dtype=np.float32))
-
-
-def cloud(photo: Photo, field: Field, haze: Degradation) -> Photo:
-    """Lay a haze over the field; outside it nothing changes.
-
-    The surround is filled first, so that no black is blurred into the rim.
-    """
-    frame = crop_to_field(photo, field)
-    hazy = degrade(frame.photo, frame.field, haze)
-    top, left, bottom, right = frame.box
-    pixels = photo.pixels.copy()
-    np.copyto(pixels[top:bottom, left:right], hazy.pixels, where=frame.field.mask[..., None])
-    return photo.with_pixels(pixels, **hazy.provenance)
 
 
 def mean_error(photo: Photo, truth: Photo, mask: Mask) -> float:
@@ -225,9 +212,9 @@ def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: i
     draw.text(place, text, fill=colour, font=ImageFont.load_default(size))
 
 
-def write_reduced(picture: Path, target: Path, width: int = 1400) -> None:
+def write_reduced(picture: Path, target: Path, width: int = 1200) -> None:
     """Write a picture again, reduced, in the format of the target's suffix; its folder is made if need be."""
-    photo = read_photo(picture)
+    photo = replace(read_photo(picture), provenance=read_provenance(picture))
     height = round(photo.pixels.shape[0] * width / photo.pixels.shape[1])
     pixels = cv2.resize(photo.pixels, (width, height), interpolation=cv2.INTER_AREA)
     target.parent.mkdir(parents=True, exist_ok=True)
