@@ -20,6 +20,7 @@ from clearfundus.training.step import Translator
 MOST_PHOTOGRAPHS = 8  # of each side; enough to see a trend, cheap enough to do often
 SHEET_ROWS = 3
 SHEET_TILE = 256
+LEAST_ENERGY = 1e-9  # far below one 8-bit step a field; keeps a photograph that shows nothing from a division by 0
 GREEN = 1  # the channel in which vessels stand out
 
 Figures = dict[str, float]
@@ -89,7 +90,7 @@ def _error(one: Pixels, other: Pixels, inside: Mask) -> float:
 def _tenengrad(pixels: Pixels, inside: Mask) -> float:
     green = np.ascontiguousarray(pixels[..., GREEN])
     across, down = cv2.Sobel(green, cv2.CV_32F, 1, 0), cv2.Sobel(green, cv2.CV_32F, 0, 1)
-    return float((across**2 + down**2)[inside].mean())
+    return max(float((across**2 + down**2)[inside].mean()), LEAST_ENERGY)
 
 
 def sample_sheet(translator: Translator, held_out: Photographs) -> Photo:
