@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from clearfundus.errors import WeightsError
+from clearfundus.errors import SettingsError, WeightsError
 from clearfundus.files import write_whole
 from clearfundus.networks.device import place
 from clearfundus.networks.generator import Generator, GeneratorSettings
@@ -197,7 +197,7 @@ def _build(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> 
         with torch.random.fork_rng(devices=[]):
             network = Generator(GeneratorSettings(**settings))
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, SettingsError) as error:
         raise WeightsError(f"{path}: its tensors do not fit the architecture it names: {error}") from error
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
         raise WeightsError(f"{path}: holds values that are not finite; get it again")
