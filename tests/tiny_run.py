@@ -1,7 +1,7 @@
 """Training runs small enough for tests: settings, random batches, folders of drawn photographs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearfundus import write_photo
+from clearfundus import Photo, write_photo
 from clearfundus.training.config import RunSettings, settings_from
 from clearfundus.training.run import Sources
 from clearfundus.training.step import Batch
 from drawn import blur_fundus, draw_fundus
+
+Blur = Callable[[Photo], Photo]
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -78,16 +80,16 @@ def random_batch(count: int = 1, pairs: int = 0, seed: int = 0, noise: bool = Fa
     )
 
 
-def write_photographs(folder: Path, count: int, *, blurry: bool, size: int = 112, seed: int = 0) -> None:
-    """Draw photographs of different eyes and write them as PNG files."""
+def write_photographs(folder: Path, count: int, *, size: int = 112, blur: Blur | None = None) -> None:
+    """Draw photographs of different eyes, blur them if asked, and write them as PNG files."""
     folder.mkdir(parents=True)
     for number in range(count):
-        photo = draw_fundus(size, np.random.default_rng([seed, number, blurry]))
-        write_photo(blur_fundus(photo) if blurry else photo, folder / f"{number:02d}.png")
+        photo = draw_fundus(size, np.random.default_rng([number, blur is None]))
+        write_photo(photo if blur is None else blur(photo), folder / f"{number:02d}.png")
 
 
-def draw_sources(folder: Path, count: int = 5, **options: Any) -> Sources:
+def draw_sources(folder: Path, count: int = 5, *, size: int = 112, blur: Blur = blur_fundus) -> Sources:
     """Draw both sides."""
-    write_photographs(folder / "blurry", count, blurry=True, **options)
-    write_photographs(folder / "clear", count, blurry=False, **options)
+    write_photographs(folder / "blurry", count, size=size, blur=blur)
+    write_photographs(folder / "clear", count, size=size)
     return Sources(blurry=folder / "blurry", clear=folder / "clear")

@@ -119,7 +119,7 @@ def test_where_no_square_has_enough_retina_those_with_the_most_are_taken() -> No
 
 
 def test_every_square_of_a_photograph_lies_three_quarters_inside_its_field(tmp_path: Path) -> None:
-    write_photographs(tmp_path / "eyes", 3, blurry=False)
+    write_photographs(tmp_path / "eyes", 3)
     for specimen in read_specimens(list_photographs(tmp_path / "eyes"), SMALL):
         for row, column in specimen.corners:
             assert specimen.mask[row : row + 64, column : column + 64].mean() >= 0.75
@@ -140,7 +140,7 @@ def test_a_field_flatter_than_a_square_is_padded_by_reflection(tmp_path: Path) -
 
 
 def test_a_photograph_that_cannot_be_used_leaves_its_error_in_its_place(tmp_path: Path) -> None:
-    write_photographs(tmp_path / "eyes", 2, blurry=False)
+    write_photographs(tmp_path / "eyes", 2)
     (tmp_path / "eyes" / "00b.png").write_bytes(b"no picture")
     write_photo(Photo(pixels=np.zeros((64, 64, 3), np.float32)), tmp_path / "eyes" / "00c.png")
     found = list(read_specimens(list_photographs(tmp_path / "eyes"), SMALL))
