@@ -1,7 +1,10 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
+from clearfundus import SettingsError
 from clearfundus.networks.device import place
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.norm import InstanceNorm
@@ -90,6 +93,29 @@ def test_the_skip_adds_the_input_to_what_the_layers_make() -> None:
     skipping.load_state_dict(plain.state_dict())
     x = picture()
     assert torch.allclose(skipping(x), x + plain(x))
+
+
+def test_the_gain_multiplies_the_input_beside_the_skip() -> None:
+    network, x = seeded(width=4, blocks=1, skip=True, gain=True), picture()
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.copy_(torch.tensor([0.1, -0.2, 0.3, 0.5, 1.0, -0.25]))  # three offsets, then three gains
+        output = network(x)
+    for channel, (offset, gain) in enumerate([(0.1, 0.5), (-0.2, 1.0), (0.3, -0.25)]):
+        assert torch.allclose(output[:, channel], x[:, channel] * (1 + gain) + math.tanh(offset), atol=1e-6)
+
+
+def test_with_the_gain_it_starts_near_the_identity_too() -> None:
+    x = picture()
+    for norm in ("instance", "none"):
+        with torch.no_grad():
+            change = (seeded(width=16, blocks=2, skip=True, gain=True, norm=norm)(x) - x).abs().mean()
+        assert 0 < change < 0.15, norm
+
+
+def test_a_gain_without_the_skip_is_refused() -> None:
+    with pytest.raises(SettingsError, match="found gain without skip; set skip = true"):
+        GeneratorSettings(gain=True)
 
 
 def test_the_norm_is_over_each_picture_alone_and_learns_nothing() -> None:

@@ -214,6 +214,8 @@ def test_a_file_without_the_hash_of_its_description_is_read(file: Path) -> None:
         {"width": 4, "blocks": 2},
         {"width": 4, "blocks": 1, "upsample": "resize"},
         {"width": 4, "blocks": 1, "depth": 3},
+        {"width": 4, "blocks": 1, "gain": True},
+        {"width": 4, "blocks": 1, "skip": True, "gain": True},
         {"width": "4", "blocks": 1},
         {"width": -4, "blocks": 1},
         [4, 1],

@@ -40,6 +40,8 @@ def test_the_defaults_are_the_ones_of_the_method() -> None:
         "generator.blocks": 9,
         "generator.upsample": "transposed",
         "generator.skip": False,
+        "generator.gain": False,
+        "generator.norm": "instance",
         "discriminator.width": 64,
         "discriminator.downsamplings": 4,
         "discriminator.output": "linear",
@@ -183,6 +185,13 @@ def test_losses_that_are_all_0_are_refused_if_there_is_an_unpaired_stage() -> No
         settings_from(table, "run.toml")
     only_pairs = {**table, "simulated": {"steps": 1}, "unpaired": {"steps": 0}}
     assert settings_from(only_pairs, "run.toml").steps == 1
+
+
+def test_settings_that_do_not_go_together_are_refused_with_their_section() -> None:
+    with pytest.raises(
+        SettingsError, match=r"run\.toml \[generator\]: generator: found gain without skip; set skip = true"
+    ):
+        settings_from(nested("generator.gain", True), "run.toml")
 
 
 def test_an_integer_is_taken_for_the_same_number_and_nothing_else_is_coerced() -> None:

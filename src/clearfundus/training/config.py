@@ -192,7 +192,11 @@ def _build(kind: type[SettingsType], table: Mapping[str, Any], where: str) -> Se
     for key, entry in known.items():
         if key not in table and entry.default is MISSING and entry.default_factory is MISSING:
             raise SettingsError(f"{where}: {key}: found none, expected a value of type {types_of[key].__name__}")
-    return kind(**{key: _value(types_of[key], value, where, key) for key, value in table.items()})
+    values = {key: _value(types_of[key], value, where, key) for key, value in table.items()}
+    try:
+        return kind(**values)
+    except SettingsError as error:  # two settings that do not go together
+        raise SettingsError(f"{where}: {error}") from error
 
 
 def _value(kind: Any, value: object, where: str, key: str) -> object:
