@@ -48,6 +48,7 @@ class SimulatedSettings:
         batch: Squares in an iteration, on each process.
         learning_rate: Adam's rate, constant over the first half, then linear to 0.
         gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
+        scales: At how many scales, each half the one before, the gradients are compared.
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
         degrade: Ranges of the degradations.
     """
@@ -56,8 +57,14 @@ class SimulatedSettings:
     batch: int = 2
     learning_rate: float = 2e-4
     gradient: float = 2.0
+    scales: int = 1
     blurrer_every: int = 0
     degrade: DegradeSettings = field(default_factory=DegradeSettings)
+
+    @property
+    def loss_terms(self) -> tuple[float, int]:
+        """Weight of the gradients, and at how many scales."""
+        return self.gradient, self.scales
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss, mse_loss
+from torch.nn.functional import avg_pool2d, l1_loss, mse_loss
 
 from clearfundus.training.config import LossSettings
 
@@ -53,14 +53,21 @@ def feature_loss(cycled: Sequence[Tensor], real: Sequence[Tensor], settings: Los
     return stacked.mean() if settings.feature_reduction == "mean" else stacked.sum()
 
 
-def simulated_loss(output: Tensor, truth: Tensor, gradient: float) -> Tensor:
+def simulated_loss(output: Tensor, truth: Tensor, gradient: float, scales: int = 1) -> Tensor:
     """L1 of the pixels plus `gradient` times the L1 of their differences across and down.
 
     Args:
         output: The enhanced degraded photograph, (N, 3, H, W).
         truth: The photograph before its degradation.
         gradient: Weight of the second term.
+        scales: At how many scales, each half the one before, the differences are taken, to be averaged. Those of
+            neighbouring pixels are mostly the camera's noise; vessels show at the coarser scales.
     """
     error = output - truth
-    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
-    return error.abs().mean() + gradient * (across.abs().mean() + down.abs().mean())
+    loss = error.abs().mean()
+    for scale in range(scales):
+        if scale:
+            error = avg_pool2d(error, 2)
+        across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+        loss = loss + gradient / scales * (across.abs().mean() + down.abs().mean())
+    return loss

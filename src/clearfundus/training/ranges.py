@@ -49,6 +49,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "generator.blocks": _at_least(1),
         "discriminator.width": _at_least(1),
         "simulated.steps": _at_least(0),
+        "simulated.scales": Range("a whole number from 1 to 5", lambda value: bool(1 <= value <= 5)),
         "simulated.batch": _at_least(1),
         "simulated.learning_rate": POSITIVE,
         "simulated.gradient": _at_least(0),

@@ -134,7 +134,7 @@ def unpaired_losses(
     if weights.feature > 0:
         terms |= _feature_terms(judges, batch, made, weights)
     if weights.simulated > 0:
-        terms["simulated"] = simulated_loss(made.restored.float(), batch.truth, settings.simulated.gradient)
+        terms["simulated"] = simulated_loss(made.restored.float(), batch.truth, *settings.simulated.loss_terms)
     judges.requires_grad_(True)
     used = {name: getattr(weights, name, 0.0) for name in terms}  # the norm of the features has no weight
     return torch.stack([weight * terms[name] for name, weight in used.items() if weight > 0]).sum(), terms
@@ -158,8 +158,8 @@ def _feature_terms(judges: Discriminators, batch: Batch, made: Translation, weig
 
 def simulated_losses(batch: Batch, made: Translation, settings: RunSettings) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the generators' loss of the stage of simulated pairs, and its terms."""
-    gradient = settings.simulated.gradient
-    terms = {"simulated": simulated_loss(made.restored.float(), batch.truth, gradient)}
+    how = settings.simulated.loss_terms
+    terms = {"simulated": simulated_loss(made.restored.float(), batch.truth, *how)}
     if len(made.blurred):
-        terms["simulated_blur"] = simulated_loss(made.blurred.float(), batch.degraded, gradient)
+        terms["simulated_blur"] = simulated_loss(made.blurred.float(), batch.degraded, *how)
     return torch.stack(list(terms.values())).sum(), terms
