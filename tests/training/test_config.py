@@ -139,6 +139,8 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("discriminator.width", 0, "1 or more"),
         ("simulated.batch", 0, "1 or more"),
         ("simulated.steps", -1, "0 or more"),
+        ("simulated.scales", 0, "a whole number from 1 to 5"),
+        ("simulated.scales", 6, "a whole number from 1 to 5"),
         ("simulated.learning_rate", 0.0, "more than 0"),
         ("simulated.gradient", -1.0, "0 or more"),
         ("simulated.blurrer_every", -1, "0 or more"),

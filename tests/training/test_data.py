@@ -167,6 +167,8 @@ def test_a_square_is_a_turned_or_flipped_part_of_the_photograph_and_all_8_ways_c
         (0, s, t, 0) for s in (1, -1) for t in (1, -1)
     }
     assert min(kinds.values()) > 60  # 100 each, standard deviation 9.4
+    flipped = sum(count for (a, b, c, d), count in kinds.items() if a * d - b * c < 0)
+    assert abs(flipped - 400) < 57  # even odds; four standard deviations of 14.1
 
 
 def test_the_corners_are_drawn_evenly() -> None:
