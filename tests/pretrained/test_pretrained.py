@@ -101,9 +101,7 @@ def test_what_the_index_names_is_loaded_by_name_and_by_default(other_package: Pa
 
 def test_a_missing_shipped_file_is_refused(other_package: Path) -> None:
     (other_package / "small.safetensors").unlink()
-    with pytest.raises(
-        WeightsError, match=r"small\.safetensors: shipped weights are missing; install"
-    ):
+    with pytest.raises(WeightsError, match=r"small\.safetensors: shipped weights are missing; install"):
         load_weights("small")
 
 

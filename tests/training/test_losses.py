@@ -84,3 +84,12 @@ def test_the_loss_of_simulated_pairs_by_hand() -> None:
 def test_a_constant_error_costs_pixels_but_no_gradients() -> None:
     truth = torch.rand(2, 3, 5, 5)
     assert float(simulated_loss(truth + 0.25, truth, 100.0)) == pytest.approx(0.25, abs=1e-4)
+
+
+def test_the_coarser_scales_compare_the_gradients_of_pooled_pictures() -> None:
+    error = torch.tensor([[0.0, 1.0, 0.0, 1.0]] * 4).reshape(1, 1, 4, 4)
+    # Mean of pixels 0.5. Scale 1: differences across all 1, down all 0. Scale 2: every 2x2 mean is 0.5, no difference.
+    # So 0.5 + 3 / 2 * (1 + 0) = 2.0 with two scales, and 0.5 + 3 * 1 = 3.5 with one.
+    nothing = torch.zeros_like(error)
+    assert simulated_loss(error, nothing, 3.0, 2).item() == pytest.approx(2.0)
+    assert simulated_loss(error, nothing, 3.0).item() == pytest.approx(3.5)
