@@ -19,9 +19,11 @@ class Watched(torch.nn.Module):
         super().__init__()
         self.unused = torch.nn.Parameter(torch.zeros(1))
         self.shown: list[torch.Size] = []
+        self.pictures: list[torch.Tensor] = []
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
         self.shown.append(picture.shape)
+        self.pictures.append(picture.clone())
         return picture + 0.2  # [-1, 1] is twice as wide as [0, 1]
 
 
@@ -80,6 +82,23 @@ def test_a_smaller_size_gives_the_enlarged_change(tiny_weights: Path) -> None:
     change = cv2.resize(change, (200, 200), interpolation=cv2.INTER_CUBIC)
     expected = np.clip(photo.pixels + change, 0, 1)
     assert np.allclose(gan(photo, field, model=model, size=100).pixels, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [100, "native"])
+def test_weights_trained_with_a_black_surround_are_shown_one(size, watched: LoadedWeights) -> None:
+    photo, field = textured(200), disc(200)
+    gan(photo, field, model=watched, size=size)
+    result = gan(photo, field, model=dataclasses.replace(watched, surround="black"), size=size)
+    filled, black = (picture[0].permute(1, 2, 0).numpy() / 2 + 0.5 for picture in watched.network.pictures)
+    side = black.shape[0]  # both sizes are multiples of 4, so nothing is padded
+    row, column = (np.mgrid[:side, :side] + 0.5) / side - 0.5
+    radius = np.hypot(row, column)
+    outside, inside = radius > 0.5 + 2 / side, radius < 0.5 - 2 / side  # but for two pixels of the edge
+    assert outside.sum() > 0.1 * side * side
+    assert np.abs(black[outside]).max() < 1e-6
+    assert filled[outside].min() > 0.3  # drawn between 0.35 and 0.65
+    assert np.allclose(black[inside], filled[inside], atol=1e-6)
+    assert np.allclose(result.pixels[field.mask], photo.pixels[field.mask] + 0.1, atol=1e-6)
 
 
 def test_without_a_model_the_default_weights_are_used(watched: LoadedWeights, monkeypatch: pytest.MonkeyPatch) -> None:

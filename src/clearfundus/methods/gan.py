@@ -54,7 +54,9 @@ def gan(
         model = load_weights()
     size = model.diameter if size is None else check_size(size)
     pixels = photo.pixels
-    seen = pixels if size == "native" else _scaled(pixels, size, field.diameter)
+    # as in training; the change outside the field is left out when the result is put back
+    shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
+    seen = shown if size == "native" else _scaled(shown, size, field.diameter)
     # At the photograph's own scale the sum below is the network's output itself.
     change = run_generator(model.network, seen) - seen
     return photo.with_pixels(pixels + _resize(change, pixels.shape[:2]), **describe_gan(model, size))
