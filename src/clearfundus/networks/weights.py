@@ -156,7 +156,7 @@ def _verify(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor], ro
     if hash_tensors(tensors) != metadata.get("sha256"):
         raise WeightsError(f"{path}: its tensors do not match the hash inside: the file was altered; get it again")
     # the tensors fit a generator with and without the skip, and say nothing of the scale: so this is hashed too
-    if metadata.get(DESCRIPTION_HASH, hash_description(metadata)) != hash_description(metadata):
+    if metadata.get(DESCRIPTION_HASH) != hash_description(metadata):
         raise WeightsError(
             f"{path}: its description does not match the hash inside: the file was altered; get it again"
         )
