@@ -120,10 +120,10 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
         wait_for_peers(ranks)
 
 
-def pretend(monkeypatch: pytest.MonkeyPatch, *, local: int, devices: int) -> list[object]:
-    """Pretend to be one of two processes on a machine with some CUDA devices; return what was set up."""
+def pretend(monkeypatch: pytest.MonkeyPatch, *, local: int, devices: int, count: int = 4) -> list[object]:
+    """Pretend to be one of some processes on a machine with some CUDA devices; return what was set up."""
     calls: list[object] = []
-    for name, value in {"RANK": 3, "WORLD_SIZE": 4, "LOCAL_RANK": local}.items():
+    for name, value in {"RANK": count - 1, "WORLD_SIZE": count, "LOCAL_RANK": local}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: devices > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
@@ -138,6 +138,13 @@ def test_each_process_takes_a_cuda_device_of_its_own(name: str, monkeypatch: pyt
     calls = pretend(monkeypatch, local=1, devices=2)
     with join_peers(name) as (ranks, device):
         assert ranks == Ranks(rank=3, count=4, local=1)
+        assert device == torch.device("cuda:1")
+    assert calls == [torch.device("cuda:1"), "nccl", "left"]
+
+
+def test_a_single_process_under_torchrun_takes_the_cuda_device_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = pretend(monkeypatch, local=0, devices=2, count=1)
+    with join_peers("cuda:1") as (_, device):
         assert device == torch.device("cuda:1")
     assert calls == [torch.device("cuda:1"), "nccl", "left"]
 

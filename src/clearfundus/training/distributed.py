@@ -47,7 +47,8 @@ def join_peers(device_name: str) -> Iterator[tuple[Ranks, torch.device]]:
         raise DeviceError(f"found device {device_name!r} for {ranks.count} processes; expected auto, cpu or cuda")
     device = choose_device(device_name)
     if device.type == "cuda":
-        device = choose_device(f"cuda:{ranks.local}")
+        if device_name in ("auto", "cuda"):  # a named one is never replaced
+            device = choose_device(f"cuda:{ranks.local}")
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
