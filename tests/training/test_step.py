@@ -204,6 +204,14 @@ def test_rounding_to_8_bits_changes_values_and_lets_the_gradient_through() -> No
     assert torch.equal(picture.grad, torch.ones(6))
 
 
+def test_rounding_to_8_bits_yields_8_bit_levels_also_in_bf16() -> None:
+    picture = torch.linspace(-1, 1, 1001).bfloat16()
+    rounded = step._as_8_bit(picture)
+    levels = rounded * 127.5 + 127.5
+    assert rounded.dtype == torch.float32
+    assert (levels - levels.round()).abs().max() < 1e-3
+
+
 def test_the_noise_of_the_cycle_reaches_the_way_back_only() -> None:
     translator, _ = built(tiny_settings())
     quiet, noisy = random_batch(), random_batch(noise=True)

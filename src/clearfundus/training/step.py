@@ -97,7 +97,8 @@ class Translator(nn.Module):
 
 
 def _as_8_bit(picture: Tensor) -> Tensor:
-    """Round to 8 bits, letting the gradient through."""
+    """Round to 8 bits, letting the gradient through; in fp32, for bf16 cannot tell neighbouring levels apart."""
+    picture = picture.float()
     rounded = (picture.detach().clamp(-1, 1) * 127.5 + 127.5).round() / 127.5 - 1
     return picture + (rounded - picture.detach())
 
