@@ -23,7 +23,7 @@ def specimen(level: int) -> Specimen:
         name=str(level),
         pixels=np.full((64, 64, 3), level, np.uint8),
         mask=np.ones((64, 64), bool),
-        corners=np.array([[0, 0]], np.int32),
+        corners=np.zeros(1, np.int32),
     )
 
 

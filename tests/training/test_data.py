@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from clearfundus import Photo, TrainingError, write_photo
+from clearfundus import Photo, SettingsError, write_photo
 from clearfundus.errors import PhotoError
 from clearfundus.fundus.degrade import DegradeSettings
 from clearfundus.training import data
@@ -23,6 +23,11 @@ from drawn import draw_fundus, field_mask
 from tiny_run import write_photographs
 
 SMALL = DataSettings(diameter=96, crop=64)
+
+
+def placed(corners: np.ndarray, width: int) -> np.ndarray:
+    """Turn flat indices into rows and columns, (N, 2)."""
+    return np.stack([corners // width, corners % width], axis=1)
 
 
 def read_one(path: Path, settings: DataSettings = SMALL) -> Specimen:
@@ -56,10 +61,25 @@ def test_photographs_are_found_in_all_subfolders_in_order(tmp_path: Path) -> Non
     assert [str(path.relative_to(tmp_path)) for path in list_photographs(tmp_path)] == ["a/z.png", "b.JPG", "c.tif"]
 
 
+def test_hidden_files_and_folders_are_left_out_but_not_a_hidden_folder_that_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / ".eyes"
+    for name in ("a.png", "._a.png", ".thumbnails/a.png", "deep/.cache/more/a.png", "deep/b.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    assert [str(path.relative_to(folder)) for path in list_photographs(folder)] == ["a.png", "deep/b.png"]
+
+
+def test_a_photograph_at_512_pixels_takes_no_more_memory_than_documented(tmp_path: Path) -> None:
+    write_photo(draw_fundus(640), tmp_path / "eye.png")
+    specimen = read_one(tmp_path / "eye.png", DataSettings())
+    size = specimen.pixels.nbytes + specimen.mask.nbytes + specimen.corners.nbytes
+    assert size == pytest.approx(1.4e6, rel=0.05)  # docs/training.md
+
+
 def test_a_missing_and_an_empty_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="absent: no such folder; expected a folder of photographs"):
+    with pytest.raises(SettingsError, match="absent: no such folder; expected a folder of photographs"):
         list_photographs(tmp_path / "absent")
-    with pytest.raises(TrainingError, match=r"holds no photographs; readable: .*\.png"):
+    with pytest.raises(SettingsError, match=r"holds no photographs; readable: .*\.png"):
         list_photographs(tmp_path)
 
 
@@ -98,7 +118,8 @@ def test_outside_the_field_stands_reflected_retina_or_black(surround: str, level
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.95])
 def test_the_squares_are_all_those_with_enough_retina_and_no_others(share: float) -> None:
     mask, side = disc(96), 24
-    found = {tuple(corner) for corner in data._corners(mask, DataSettings(crop=side, inside=share)).tolist()}
+    corners = data._corners(mask, DataSettings(crop=side, inside=share))
+    found = {tuple(corner) for corner in placed(corners, 96).tolist()}
     by_brute_force = {
         (row, column)
         for row in range(96 - side + 1)
@@ -113,15 +134,15 @@ def test_where_no_square_has_enough_retina_those_with_the_most_are_taken() -> No
     mask = np.zeros((64, 80), bool)
     mask[20:30, 40:60] = True  # of 80 columns a square holds 64: those from column 0 to 16 hold all of it
     corners = data._corners(mask, DataSettings(crop=64))
-    assert corners.tolist() == [[0, column] for column in range(17)]
+    assert corners.tolist() == list(range(17))  # in the first row
     mask[:, 79] = True
-    assert data._corners(mask, DataSettings(crop=64)).tolist() == [[0, 16]]
+    assert data._corners(mask, DataSettings(crop=64)).tolist() == [16]
 
 
 def test_every_square_of_a_photograph_lies_three_quarters_inside_its_field(tmp_path: Path) -> None:
     write_photographs(tmp_path / "eyes", 3)
     for specimen in read_specimens(list_photographs(tmp_path / "eyes"), SMALL):
-        for row, column in specimen.corners:
+        for row, column in placed(specimen.corners, specimen.mask.shape[1]):
             assert specimen.mask[row : row + 64, column : column + 64].mean() >= 0.75
 
 
@@ -152,7 +173,7 @@ def test_a_photograph_that_cannot_be_used_leaves_its_error_in_its_place(tmp_path
 
 def test_a_square_is_a_turned_or_flipped_part_of_the_photograph_and_all_8_ways_come_equally_often() -> None:
     specimen, random, ways = mapped(), np.random.default_rng(0), []
-    corners = {tuple(corner) for corner in specimen.corners.tolist()}
+    corners = {tuple(corner) for corner in placed(specimen.corners, 128).tolist()}
     for _ in range(800):
         square = np.rint(cut_square(specimen, 64, random) * 255).astype(int)
         row, column = square[..., 0], square[..., 1]
@@ -177,8 +198,9 @@ def test_the_corners_are_drawn_evenly() -> None:
     for _ in range(500):
         square = np.rint(cut_square(specimen, 64, random) * 255)
         drawn.append([square[..., 0].min(), square[..., 1].min()])
-    spread = np.std(specimen.corners, axis=0)
-    assert np.abs(np.mean(drawn, axis=0) - specimen.corners.mean(0)).max() < 4 * spread.max() / np.sqrt(500)
+    corners = placed(specimen.corners, 96)
+    spread = np.std(corners, axis=0)
+    assert np.abs(np.mean(drawn, axis=0) - corners.mean(0)).max() < 4 * spread.max() / np.sqrt(500)
     assert np.abs(np.std(drawn, axis=0) - spread).max() < 0.15 * spread.max()
 
 

@@ -34,7 +34,7 @@ def specimen(seed: int, side: int = 64, level: tuple[float, float] = (0.3, 0.6))
     pixels = np.rint(random.uniform(*level, (side, side, 3)) * 255).astype(np.uint8)
     mask = np.zeros((side, side), bool)
     mask[4:-4, 8:-8] = True
-    return Specimen(name=str(seed), pixels=pixels, mask=mask, corners=np.array([[0, 0]], np.int32))
+    return Specimen(name=str(seed), pixels=pixels, mask=mask, corners=np.zeros(1, np.int32))
 
 
 HELD_OUT = Photographs(blurry=[specimen(1), specimen(2)], clear=[specimen(3)])
