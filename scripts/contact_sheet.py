@@ -53,9 +53,9 @@ def pair_tile(before: Path, after: Path) -> Pixels:
         matrix = np.array([[scale, 0, column], [0, scale, row]], np.float32)
         small = [_view(photo.pixels, matrix, scale) for photo in (old, new)]
         rows.append(np.concatenate(small, axis=1))
-    tile: Pixels = np.concatenate(rows)
-    cv2.putText(tile, before.stem, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (1.0, 1.0, 1.0), 1, cv2.LINE_AA)
-    return tile
+    tile = np.rint(np.concatenate(rows) * 255).astype(np.uint8)  # OpenCV writes on 8 bits only
+    cv2.putText(tile, before.stem, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    return tile.astype(np.float32) / np.float32(255)
 
 
 def _view(pixels: Pixels, matrix: np.ndarray, scale: float) -> Pixels:
