@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -43,8 +44,8 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, folder: Path, tmp_path:
     assert code == 1
     written = sorted(str(f.relative_to(tmp_path / "out")) for f in (tmp_path / "out").rglob("*.*"))
     assert written == ["a.png", "b.png", "left/a.png"]
-    assert f"failed {folder / 'bad.jpg'}: " in out
-    assert out.count("bad.jpg") == 1
+    assert f"failed {folder / 'bad.jpg'}: " in err
+    assert (out + err).count("bad.jpg") == 1  # said once: errors go to standard error
     assert "3 done, 0 skipped, 1 failed, 1 other files ignored" in out
     assert "Traceback" not in err
 
@@ -116,14 +117,55 @@ def test_a_second_run_skips_what_is_complete(run: Run, suffix: str, tmp_path: Pa
     assert target.stat().st_mtime_ns == before
 
 
+def test_another_photograph_of_the_same_name_is_not_taken_for_done(run: Run, tmp_path: Path) -> None:
+    for folder, size in (("A", 96), ("B", 100)):
+        (tmp_path / folder).mkdir()
+        cf.write_photo(draw_fundus(size), tmp_path / folder / "eye.png")
+    options = ("-o", tmp_path / "mix", "--method", "identity")
+    assert run(tmp_path / "A" / "eye.png", *options)[0] == 0
+    before = (tmp_path / "mix" / "eye.png").read_bytes()
+    code, _, err = run(tmp_path / "B" / "eye.png", *options)
+    assert code == 1
+    assert "made from another photograph" in err
+    assert "use --overwrite" in err
+    assert (tmp_path / "mix" / "eye.png").read_bytes() == before
+
+
+def test_an_input_replaced_under_its_own_name_is_not_taken_for_done(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "eye.png"
+    command = (source, "-o", tmp_path / "out", "--method", "identity")
+    cf.write_photo(draw_fundus(96), source)
+    assert run(*command)[0] == 0
+    cf.write_photo(draw_fundus(100), source, overwrite=True)
+    assert run(*command)[0] == 1
+    assert run(*command, "--overwrite")[0] == 0
+    assert cf.read_photo(tmp_path / "out" / "eye.png").pixels.shape == (100, 100, 3)
+    assert "1 skipped" in run(*command)[1]
+
+
+def test_the_note_names_the_input_by_its_hash(run: Run, folder: Path, tmp_path: Path) -> None:
+    run(folder / "a.png", "-o", tmp_path / "out", "--method", "identity")
+    expected = hashlib.sha256((folder / "a.png").read_bytes()).hexdigest()[:12]
+    assert cf.read_provenance(tmp_path / "out" / "a.png")["input"] == expected
+
+
+def test_a_result_written_from_python_does_not_say_from_which_photograph(
+    run: Run, folder: Path, tmp_path: Path
+) -> None:
+    cf.write_photo(cf.enhance(cf.read_photo(folder / "a.png"), "identity"), tmp_path / "a.png")
+    code, _, err = run(folder / "a.png", "-o", tmp_path, "--method", "identity")
+    assert code == 1
+    assert "does not say from which photograph" in err
+
+
 def test_a_result_of_other_settings_is_neither_skipped_nor_replaced(run: Run, folder: Path, tmp_path: Path) -> None:
     command = (folder / "a.png", "-o", tmp_path / "out", "--method", "clahe")
     run(*command)
     before = (tmp_path / "out" / "a.png").read_bytes()
-    code, out, _ = run(*command, "--set", "clip_limit=4.0")
+    code, _, err = run(*command, "--set", "clip_limit=4.0")
     assert code == 1
-    assert "exists, made by clahe (clip_limit=2.0, tiles=8), not by clahe (clip_limit=4.0, tiles=8)" in out
-    assert "use --overwrite" in out
+    assert "exists, made by clahe (clip_limit=2.0, tiles=8), not by clahe (clip_limit=4.0, tiles=8)" in err
+    assert "use --overwrite" in err
     assert (tmp_path / "out" / "a.png").read_bytes() == before
 
 
@@ -210,10 +252,29 @@ def test_wrong_usage_is_named_and_nothing_is_written(
 def test_an_unwritable_output_folder_is_a_failure_with_a_reason(run: Run, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "in2").mkdir()
     (tmp_path / "file").touch()
-    code, out, _ = run(folder / "a.png", "-o", tmp_path / "file" / "out", "--method", "identity")
+    code, _, err = run(folder / "a.png", "-o", tmp_path / "file" / "out", "--method", "identity")
     assert code == 1
-    assert "failed" in out
-    assert "unexpected" not in out
+    assert "cannot be made the output folder (Not a directory); name another output" in err
+    assert "Errno" not in err
+    assert "unexpected" not in err
+
+
+def test_a_missing_input_is_said_to_be_missing(run: Run, folder: Path, tmp_path: Path) -> None:
+    code, _, err = run(tmp_path / "missing.png", "-o", tmp_path / "x.png", "--method", "identity")
+    assert code == 2
+    assert f"{tmp_path / 'missing.png'}: no such file or folder" in err
+    code, _, err = run(tmp_path / "missing.png", folder / "a.png", "-o", tmp_path / "out", "--method", "identity")
+    assert code == 1
+    assert f"failed {tmp_path / 'missing.png'}: no such file" in err
+    assert (tmp_path / "out" / "a.png").is_file()
+
+
+def test_a_failure_names_its_photograph_once(run: Run, tmp_path: Path) -> None:
+    source = tmp_path / "black.png"
+    cf.write_photo(cf.Photo(pixels=np.zeros((96, 96, 3), np.float32)), source)
+    _, out, err = run(source, "-o", tmp_path / "out", "--method", "identity")
+    assert f"failed {source}: found " in err
+    assert (out + err).count("black.png") == 1
 
 
 def test_a_fault_met_in_one_photograph_does_not_stop_the_others(

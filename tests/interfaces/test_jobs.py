@@ -122,7 +122,7 @@ def test_nothing_found_is_an_error_that_says_what_was_looked_for(tree: Path) -> 
     (tree / "empty/notes.txt").touch()
     with pytest.raises(SettingsError, match=r"no photograph found in .*empty \(1 other files\).*\.png"):
         plan_jobs([tree / "empty"], tree / "out")
-    with pytest.raises(SettingsError, match=r"no photograph found in .*missing"):
+    with pytest.raises(SettingsError, match=r"missing: no such file or folder"):
         plan_jobs([tree / "missing"], tree / "out")
 
 

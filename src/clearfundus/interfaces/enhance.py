@@ -101,21 +101,21 @@ def _of(outcomes: Sequence["Outcome"], status: str) -> list["Outcome"]:
 def _line(outcome: "Outcome") -> str:
     if outcome.status == "done":
         return f"done {outcome.job.source} -> {outcome.job.target} ({outcome.seconds:.1f} s)"
-    # most reasons begin with the photograph's path; once is enough
-    reason = outcome.reason.removeprefix(f"{outcome.job.source}: ")
+    # most reasons begin with the photograph's path or name; once is enough
+    source = outcome.job.source
+    reason = outcome.reason.removeprefix(f"{source}: ").removeprefix(f"{source.name}: ")
     return f"{outcome.status} {outcome.job.source}: {reason}"
 
 
 def _summary_text(planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float) -> str:
     done, skipped, failed = (_of(outcomes, status) for status in ("done", "skipped", "failed"))
-    lines = [_line(outcome) for outcome in failed]
     counts = f"{len(done)} done, {len(skipped)} skipped"
     if skipped:
         counts += f" ({skipped[0].reason})"
     counts += f", {len(failed)} failed"
     if planned.ignored:
         counts += f", {planned.ignored} other files ignored"
-    return "\n".join([*lines, f"{counts}, in {seconds:.1f} s"])
+    return f"{counts}, in {seconds:.1f} s"
 
 
 def _summary_object(

@@ -69,6 +69,9 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
         unique.setdefault(job.source.resolve(), job)
     jobs = tuple(unique.values())
     if not any(job.source.is_file() for job in jobs):
+        missing = [str(place) for place in inputs if not place.exists()]
+        if missing:
+            raise SettingsError(f"{', '.join(missing)}: no such file or folder; check the name")
         places = ", ".join(map(str, inputs))
         raise SettingsError(
             f"no photograph found in {places} ({ignored} other files); "
