@@ -1,12 +1,14 @@
 """The train verb: what it shows, what it writes, and how it ends. What training does is tested in tests/training."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clearfundus.interfaces.cli import main
+from clearfundus.interfaces.curves import draw_curves
 from clearfundus.interfaces.train import describe
 from clearfundus.photo import write_photo
 from clearfundus.training.run import Event
@@ -107,6 +109,58 @@ def test_tensorboard_gets_the_figures(words: list[str], tmp_path: Path) -> None:
     assert [scalar.step for scalar in found.Scalars("training/adversarial")] == [1, 2]
 
 
+def test_tensorboard_is_not_opened_in_the_folder_of_another_run(words: list[str], tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    assert main(words) == 0
+    config = tmp_path / "tiny.toml"
+    config.write_text(config.read_text().replace("steps = 2", "steps = 3"))
+    assert main([*words, "--tensorboard"]) == 2
+    assert not (tmp_path / "run" / "tensorboard").exists()
+
+
+def test_the_curves_of_a_resumed_run_forget_what_came_after_the_checkpoint(tmp_path: Path) -> None:
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    def draw_losses(resumed: int | None, *losses: float) -> None:
+        with draw_curves(tmp_path) as draw:
+            if resumed is not None:
+                draw(Event(kind="resumed", step=resumed, total=9, values={}))
+            for step, loss in enumerate(losses, start=1 + (resumed or 0)):
+                draw(Event(kind="training", step=step, total=9, values={"loss": loss}))
+
+    draw_losses(None, 1.0, 2.0, 3.0)
+    time.sleep(1.1)  # the names of TensorBoard's files have seconds, and are read in their order
+    draw_losses(1, 20.0)
+    found = reader.EventAccumulator(str(tmp_path / "tensorboard"))
+    found.Reload()
+    assert [(scalar.step, scalar.value) for scalar in found.Scalars("training/loss")] == [(1, 1.0), (2, 20.0)]
+
+
+def test_only_the_first_of_several_processes_speaks_draws_and_fails(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clear" / "torn.png").write_bytes(b"")
+    monkeypatch.setenv("RANK", "1")
+    assert main([*words, "--json", "--tensorboard"]) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+    assert not (tmp_path / "run" / "tensorboard").exists()
+    assert (tmp_path / "run" / "enhancer.safetensors").is_file()  # it did train: without WORLD_SIZE it is alone
+
+
+def test_without_groups_a_warning_says_what_is_taken_for_an_eye(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().err.count("each file is taken for an eye of its own") == 1
+    names = [f"{side}/{number}.png" for side in ("blurry", "clear") for number in range(3)]
+    table = tmp_path / "eyes.csv"
+    table.write_text("file,eye_group\n" + "".join(f"{name},{name}\n" for name in names))
+    words[-1] = str(tmp_path / "grouped")
+    assert main([*words, "--groups", str(table)]) == 0
+    assert "eye of its own" not in capsys.readouterr().err
+
+
 def test_a_missing_tensorboard_names_the_install_line(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,4 +172,5 @@ def test_a_missing_tensorboard_names_the_install_line(
 def test_a_line_tells_speed_and_time_left() -> None:
     event = Event(kind="training", step=10, total=100_010, values={"identity": 0.5, "seconds": 2.0}, message="unpaired")
     # 100,000 iterations of 2 s are 2 days and 27,200 s, which are 7 h 33 min 20 s
-    assert describe(event) == "[10/100010] training  unpaired  identity 0.5  2.000 s an iteration, 2 d 07:33:20 left"
+    left = "2 d 07:33:20 left at this speed"
+    assert describe(event) == f"[10/100010] training  unpaired  identity 0.5  2.000 s an iteration, {left}"

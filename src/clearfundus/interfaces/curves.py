@@ -18,6 +18,9 @@ FOLDER = "tensorboard"
 def draw_curves(run: Path) -> Iterator[Callable[["Event"], None]]:
     """Write each event's figures to `run`/tensorboard, to be shown by `tensorboard --logdir`.
 
+    Nothing is written before the first event, for until then the folder may belong to another run. What a killed
+    run drew after its last checkpoint is taken back, as it is in the log.
+
     Args:
         run: The run folder.
 
@@ -29,11 +32,20 @@ def draw_curves(run: Path) -> Iterator[Callable[["Event"], None]]:
     except ImportError as error:
         raise SettingsError("--tensorboard needs TensorBoard: pip install 'clearfundus[tensorboard]'") from error
 
-    with SummaryWriter(str(run / FOLDER)) as writer:
+    writer: SummaryWriter | None = None
+    done = 0
 
-        def draw(event: "Event") -> None:
-            for name, value in event.values.items():
-                if math.isfinite(value):
-                    writer.add_scalar(f"{event.kind}/{name}", value, event.step)
+    def draw(event: "Event") -> None:
+        nonlocal writer, done
+        if event.kind == "resumed":
+            done = event.step
+        for name, value in event.values.items():
+            writer = writer or SummaryWriter(str(run / FOLDER), purge_step=done + 1)
+            if math.isfinite(value):
+                writer.add_scalar(f"{event.kind}/{name}", value, event.step)
 
+    try:
         yield draw
+    finally:
+        if writer is not None:
+            writer.close()

@@ -1,12 +1,13 @@
 """`clearfundus train`: two folders of photographs in, weights out."""
 
 import json
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from clearfundus.training.run import Event
 
 READING_LINES = 10  # lines about reading the photographs in a plain log; more would bury the rest
+
+NO_GROUPS = "no --groups: each file is taken for an eye of its own, and both sides of the split may show one eye"
 
 Show = Callable[["Event"], None]
 
@@ -46,17 +49,39 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
         tensorboard: Write the figures for TensorBoard too, to tensorboard/ in the run folder.
         json_: Write one JSON object to standard output at the end.
     """
-    from clearfundus.interfaces.curves import draw_curves
     from clearfundus.training.config import read_settings
     from clearfundus.training.run import Sources, train
 
     started = time.perf_counter()
     settings = read_settings(config)
+    events = train(settings, Sources(blurry=blurry, clear=clear, groups=groups), output, device)
+    if _rank() > 0:
+        # The first process speaks for all; and torchrun would end the others if this one returned a failure.
+        for _ in events:
+            pass
+        return 0
+    if groups is None:
+        sys.stderr.write(f"warning: {NO_GROUPS}\n")
+    summary = {"name": settings.name, **_follow(events, output, tensorboard)}
+    summary["seconds"] = round(time.perf_counter() - started, 3)
+    sys.stdout.write(json.dumps(summary, indent=2) + "\n" if json_ else f"done: {summary['weights']}\n")
+    return 1 if summary["left_out"] else 0
+
+
+def _rank() -> int:
+    """Return the number of this process among those that torchrun started."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _follow(events: Iterable["Event"], output: Path, tensorboard: bool) -> dict[str, Any]:
+    """Let the training happen, show it, and return what the summary tells of it."""
+    from clearfundus.interfaces.curves import draw_curves
+
     validation: dict[str, float] = {}
     left_out: list[str] = []
     step = 0
     with _show_events() as show, draw_curves(output) if tensorboard else nullcontext(_ignore) as draw:
-        for event in train(settings, Sources(blurry=blurry, clear=clear, groups=groups), output, device):
+        for event in events:
             show(event)
             draw(event)
             step = event.step
@@ -64,16 +89,12 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
                 validation = dict(event.values)
             elif event.kind == "left out":
                 left_out.append(event.message)
-    summary = {
-        "name": settings.name,
+    return {
         "steps": step,
         "weights": {role: str(output / f"{role}.safetensors") for role in ("enhancer", "blurrer")},
         "validation": validation,
         "left_out": left_out,
-        "seconds": round(time.perf_counter() - started, 3),
     }
-    sys.stdout.write(json.dumps(summary, indent=2) + "\n" if json_ else f"done: {summary['weights']}\n")
-    return 1 if left_out else 0
 
 
 def _ignore(event: "Event") -> None:
@@ -109,7 +130,10 @@ def _write_line(event: "Event") -> None:
 
 
 def describe(event: "Event") -> str:
-    """Say in one line what happened; for training with speed and time left."""
+    """Say in one line what happened; for training with speed, and the time left if it stays so.
+
+    A later stage of the run may be slower or faster.
+    """
     parts = [f"[{event.step}/{event.total}] {event.kind}"]
     if event.message:
         parts.append(event.message)
@@ -118,5 +142,5 @@ def describe(event: "Event") -> str:
         seconds = event.values["seconds"]
         left = time.strftime("%H:%M:%S", time.gmtime(seconds * (event.total - event.step)))
         days = int(seconds * (event.total - event.step) // 86400)
-        parts.append(f"{seconds:.3f} s an iteration, {f'{days} d ' if days else ''}{left} left")
+        parts.append(f"{seconds:.3f} s an iteration, {f'{days} d ' if days else ''}{left} left at this speed")
     return "  ".join(parts)
