@@ -244,6 +244,6 @@ def test_the_input_s_own_provenance_does_not_hide_the_pixels(tmp_path: Path) -> 
 @pytest.mark.parametrize("suffix", sorted(WRITABLE_SUFFIXES - set(LOSSLESS_16)))
 def test_16_bits_are_refused_by_a_format_of_8_and_cut_only_when_asked(tmp_path: Path, suffix: str) -> None:
     photo = photo_of(random_values(16, 9, 9, 3))
-    with pytest.raises(PhotoWriteError, match=r"16 bits a channel .* write one of .*\.png, .*replace\(photo, bits=8\)"):
+    with pytest.raises(PhotoWriteError, match=r"16 bits a channel .* with one of .*\.png, .*replace\(photo, bits=8\)"):
         write_photo(photo, tmp_path / f"eye{suffix}")
     assert written(replace(photo, bits=8), tmp_path / f"eye{suffix}").bits == 8

@@ -132,7 +132,8 @@ def _check(path: Path, header: Header, max_pixels: int) -> None:
         raise PhotoReadError(f"{path}: {size} is no photograph; expected 2 x 2 at least")
     if header.width * header.height > max_pixels:
         raise PhotoReadError(
-            f"{path}: found {size}, above the limit of {max_pixels}; if it is genuine, raise max_pixels"
+            f"{path}: found {size}, above the limit of {max_pixels}; "
+            "reduce the picture, or read it in Python, where read_photo(..., max_pixels=...) sets the limit"
         )
     if header.pictures != 1:
         raise PhotoReadError(

@@ -69,8 +69,8 @@ def _check_photo(photo: Photo, path: Path) -> None:
         raise PhotoWriteError(f"{path}: found a photo of {photo.bits} bits a channel, expected 8 or 16")
     if photo.bits == 16 and suffix not in DEEP_SUFFIXES:
         raise PhotoWriteError(
-            f"{path}: the photo has 16 bits a channel and {suffix} holds 8; write one of "
-            f"{', '.join(sorted(DEEP_SUFFIXES))}, or ask for 8 with dataclasses.replace(photo, bits=8)"
+            f"{path}: the photo has 16 bits a channel and {suffix} holds 8; name the output with one of "
+            f"{', '.join(sorted(DEEP_SUFFIXES))}, which hold 16 (in Python, replace(photo, bits=8) cuts)"
         )
     largest = LARGEST_SIDES.get(suffix, max(width, height))
     if max(width, height) > largest:
