@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import clearfundus
 
@@ -51,3 +52,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     code = f"import sys, clearfundus; print([name for name in {HEAVY} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    assert (Path(clearfundus.__file__).parent / "py.typed").is_file()
