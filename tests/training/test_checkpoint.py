@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from clearfundus import TrainingError
+from clearfundus.networks import device as devices
 from clearfundus.training import checkpoint
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from clearfundus.training.config import RunSettings
@@ -127,6 +129,12 @@ def reshape_a_tensor(path: Path) -> None:
     save_file(tensors, path)
 
 
+def reshape_a_moment(path: Path) -> None:
+    tensors = load_file(path)
+    tensors["judge_optimizer.0.exp_avg"] = torch.zeros(1)
+    save_file(tensors, path)
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -139,8 +147,10 @@ def reshape_a_tensor(path: Path) -> None:
         ("step.json", truncate),
         ("step.json", Path.unlink),
         ("step.json", lambda path: path.write_text("[]")),
-        ("step.json", lambda path: path.write_text('{"processes": 1}')),
-        ("step.json", lambda path: path.write_text('{"processes": 1, "step": "first"}')),
+        ("step.json", lambda path: path.write_text('{"processes": 1, "step": 3}')),
+        ("step.json", lambda path: path.write_text('{"processes": 1, "arithmetic": "cpu fp32"}')),
+        ("step.json", lambda path: path.write_text('{"processes": 1, "arithmetic": "cpu fp32", "step": "first"}')),
+        ("state.safetensors", reshape_a_moment),
     ],
 )
 def test_a_damaged_checkpoint_is_named(name: str, damage: object, tmp_path: Path) -> None:
@@ -157,7 +167,44 @@ def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="made by 1 processes, found 2; resume with as many"):
         load_checkpoint(new_state(SETTINGS, CPU), folder, Ranks(rank=0, count=2, local=0))
     progress = json.loads((folder / "step.json").read_text())
-    assert progress == {"step": 1, "processes": 1}
+    assert progress == {"step": 1, "processes": 1, "arithmetic": "cpu fp32"}
+
+
+def test_another_arithmetic_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_checkpoint(advanced(1), tmp_path, ALONE)
+    monkeypatch.setattr(devices, "has_bf16", lambda _: True)
+    with pytest.raises(TrainingError, match="made in cpu fp32, found cpu bf16; resume on the same type of device"):
+        load_checkpoint(new_state(tiny_settings(precision="auto"), CPU), folder, ALONE)
+
+
+def test_loaded_moments_have_the_layout_of_their_weights(tmp_path: Path) -> None:
+    folder = save_checkpoint(advanced(4), tmp_path, ALONE)
+    state = new_state(SETTINGS, CPU)
+    load_checkpoint(state, folder, ALONE)
+    compared = 0
+    for optimizer in state.optimizers.values():
+        for parameter, moments in optimizer.state.items():
+            assert moments["exp_avg"].stride() == moments["exp_avg_sq"].stride() == parameter.stride()
+            compared += not parameter.is_contiguous()
+    assert compared > 4  # channels_last and nothing else, in most convolutions
+
+
+def test_every_file_is_on_the_disk_before_the_checkpoint_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    named: list[set[int]] = []
+    rename = Path.rename
+
+    def watch(self: Path, target: Path) -> Path:
+        named.append(set(synced))
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    monkeypatch.setattr(Path, "rename", watch)
+    folder = save_checkpoint(new_state(SETTINGS, CPU), tmp_path, ALONE)
+    assert named == [{path.stat().st_ino for path in folder.iterdir()}]
+    assert len(named[0]) == 3
 
 
 def test_each_process_keeps_its_own_pools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from clearfundus.errors import DeviceError, NonFiniteLossError
 from clearfundus.networks import device as devices
+from clearfundus.training import state as states
 from clearfundus.training.config import RunSettings
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.losses import discriminator_loss
 from clearfundus.training.state import State, Trainer, new_state
-from clearfundus.training.step import Batch, simulated_losses, unpaired_losses
+from clearfundus.training.step import Batch, Translator, simulated_losses, unpaired_losses
 from tiny_run import random_batch, tiny_settings
 
 CPU = torch.device("cpu")
@@ -71,6 +72,36 @@ def test_a_new_state_leaves_the_callers_random_state_alone_and_does_not_depend_o
         second = everything(new_state(tiny_settings(), CPU))
         assert torch.equal(torch.random.get_rng_state(), before)
     assert equal(first, second)
+
+
+def test_a_new_state_leaves_the_random_states_of_cuda_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    new_state(tiny_settings(seed=5), CPU)
+    assert seeded == []
+
+
+def test_the_first_weights_are_those_that_torch_draws_from_the_seed() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        drawn = weights_of(Translator(tiny_settings()))
+    assert same(weights_of(new_state(tiny_settings(seed=5), CPU).translator), drawn)
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_weights_without_gradient_are_looked_for_only_where_the_blurrer_may_rest(
+    steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapped: list[bool] = []
+
+    def wrap(network: nn.Module, find_unused_parameters: bool = False) -> nn.Module:
+        wrapped.append(find_unused_parameters)
+        return network
+
+    monkeypatch.setattr(states, "DistributedDataParallel", wrap)
+    settings = tiny_settings(simulated={"steps": steps})
+    Trainer(new_state(settings, CPU), settings, CPU, Ranks(count=2))
+    assert wrapped == [steps > 0, False]  # generators, discriminators
 
 
 def test_the_networks_start_apart_and_the_average_at_the_generators() -> None:
@@ -239,7 +270,7 @@ def test_bf16_is_refused_on_a_device_without_it(monkeypatch: pytest.MonkeyPatch)
 def test_in_bf16_the_weights_stay_fp32_and_the_losses_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "has_bf16", lambda _: True)  # a CPU without it emulates it, slowly
     full, half = trainer(tiny_settings()), trainer(tiny_settings(precision="bf16"))
-    assert half.bf16
+    assert half.state.bf16
     one, other = full.advance(random_batch()), half.advance(random_batch())
     for name in one:
         # bf16 has 8 significant bits

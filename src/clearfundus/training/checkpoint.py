@@ -4,6 +4,7 @@ Chance needs no state: it is a function of the iteration (see `schedule.random_a
 """
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -43,9 +44,11 @@ def save_checkpoint(state: State, run: Path, ranks: Ranks) -> Path:
     save_file(_plain(pools), partial / f"pools_{ranks.rank}.safetensors")
     if ranks.rank == 0:
         save_file(_plain(_tensors(state)), partial / "state.safetensors")
-        (partial / "step.json").write_text(json.dumps({"step": state.step, "processes": ranks.count}))
+        progress = {"step": state.step, "processes": ranks.count, "arithmetic": state.arithmetic}
+        (partial / "step.json").write_text(json.dumps(progress))
     wait_for_peers(ranks)
     if ranks.rank == 0:
+        _bring_to_disk(partial)
         if final.exists():
             shutil.rmtree(partial)
         else:
@@ -70,7 +73,8 @@ def load_checkpoint(state: State, folder: Path, ranks: Ranks) -> None:
         ranks: This process among its peers.
 
     Raises:
-        TrainingError: If the checkpoint is damaged or was made by another number of processes.
+        TrainingError: If the checkpoint is damaged, or was made by another number of processes or in another
+            arithmetic.
     """
     device = next(state.translator.parameters()).device
     try:
@@ -78,6 +82,11 @@ def load_checkpoint(state: State, folder: Path, ranks: Ranks) -> None:
         if progress["processes"] != ranks.count:
             raise TrainingError(
                 f"{folder}: made by {progress['processes']} processes, found {ranks.count}; resume with as many"
+            )
+        if progress["arithmetic"] != state.arithmetic:
+            raise TrainingError(
+                f"{folder}: made in {progress['arithmetic']}, found {state.arithmetic}; resume on the same type of "
+                "device with the same precision"
             )
         tensors = load_file(folder / "state.safetensors", device=str(device))
         pools = load_file(folder / f"pools_{ranks.rank}.safetensors", device=str(device))
@@ -106,12 +115,28 @@ def _tensors(state: State) -> dict[str, Tensor]:
 
 
 def _load_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    parameters = dict(enumerate(one for group in optimizer.param_groups for one in group["params"]))
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, key = name.split(".")
         # Adam counts its steps on the CPU
-        moments.setdefault(int(index), {})[key] = value.cpu() if key == "step" else value
+        loaded = value.cpu() if key == "step" else _laid_out_like(parameters[int(index)], value)
+        moments.setdefault(int(index), {})[key] = loaded
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Give a moment its parameter's layout, channels_last, as Adam itself does, so that no update mixes two layouts."""
+    if value.shape != parameter.shape:
+        raise ValueError(f"a moment of shape {tuple(value.shape)} for weights of shape {tuple(parameter.shape)}")
+    return torch.empty_like(parameter).copy_(value)
+
+
+def _bring_to_disk(folder: Path) -> None:
+    """Let no crash of the machine leave a folder with its final name and half its files."""
+    for path in folder.iterdir():
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
 
 
 def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

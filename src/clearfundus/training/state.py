@@ -39,6 +39,7 @@ class State:
         judge_optimizer: Adam of both discriminators.
         clear_pool: Past enhanced photographs, of this process.
         blurry_pool: Past blurred ones, of this process.
+        bf16: Whether the networks compute in bf16.
     """
 
     step: int
@@ -49,11 +50,17 @@ class State:
     judge_optimizer: torch.optim.Adam
     clear_pool: Pool = ()
     blurry_pool: Pool = ()
+    bf16: bool = False
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks by name."""
         return {"translator": self.translator, "average": self.average, "judges": self.judges}
+
+    @property
+    def arithmetic(self) -> str:
+        """Type of device and precision, as in "cuda bf16": what a resume must not change."""
+        return f"{next(self.translator.parameters()).device.type} {'bf16' if self.bf16 else 'fp32'}"
 
     @property
     def optimizers(self) -> dict[str, torch.optim.Adam]:
@@ -62,9 +69,13 @@ class State:
 
 
 def new_state(settings: RunSettings, device: torch.device) -> State:
-    """Build the state before the first iteration; the caller's random state is left as it was."""
+    """Build the state before the first iteration; the caller's random state is left as it was.
+
+    Raises:
+        DeviceError: If bf16 is named and the device has none.
+    """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.default_generator.manual_seed(settings.seed)  # torch.manual_seed would seed CUDA devices, too
         translator, judges = Translator(settings), Discriminators(settings)
     translator, judges = place(translator, device), place(judges, device)
     return State(
@@ -74,6 +85,7 @@ def new_state(settings: RunSettings, device: torch.device) -> State:
         judges=judges,
         generator_optimizer=torch.optim.Adam(translator.parameters(), betas=BETAS),
         judge_optimizer=torch.optim.Adam(judges.parameters(), betas=BETAS),
+        bf16=use_bf16(settings.precision, device),
     )
 
 
@@ -83,12 +95,11 @@ class Trainer:
     def __init__(self, state: State, settings: RunSettings, device: torch.device, ranks: Ranks) -> None:
         """Prepare to train `state` on `device`, together with the other processes of `ranks`."""
         self.state, self.settings, self.device, self.ranks = state, settings, device, ranks
-        self.bf16 = use_bf16(settings.precision, device)
         self.translate: nn.Module = state.translator
         self.judge: nn.Module = state.judges
         if ranks.count > 1:
-            # the blurrer rests in part of the first stage, hence "unused"
-            self.translate = DistributedDataParallel(state.translator, find_unused_parameters=True)
+            rests = settings.simulated.steps > 0  # the blurrer, in part of the first stage; to look for it costs time
+            self.translate = DistributedDataParallel(state.translator, find_unused_parameters=rests)
             self.judge = DistributedDataParallel(state.judges)
 
     def advance(self, batch: Batch) -> dict[str, Tensor]:
@@ -149,7 +160,7 @@ class Trainer:
         return terms
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.state.bf16)
 
     def _require_finite(self, number: Tensor, terms: dict[str, Tensor], what: str = "loss") -> None:
         if agree(bool(torch.isfinite(number)), self.ranks, self.device):
