@@ -93,6 +93,17 @@ def test_the_weights_are_the_averaged_generators(role: Any, finished: tuple[Path
     assert json.loads(loaded.card["settings"])["loss"]["simulated"] == 1
 
 
+def test_no_process_leaves_before_the_weights_are_written(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # torchrun closes every process as soon as one fails, and one that left early can fail while the first still writes
+    there: list[bool] = []
+    weights = [tmp_path / "run" / f"{role}.safetensors" for role in ("enhancer", "blurrer")]
+    monkeypatch.setattr(run, "wait_for_peers", lambda _: there.append(all(path.exists() for path in weights)))
+    finish(tiny_settings(unpaired={"steps": 1}), sources, tmp_path / "run")
+    assert there == [False, True]  # before the photographs are read, and at the end
+
+
 def test_a_finished_run_started_again_changes_nothing(finished: tuple[Path, list[Event]], sources: Sources) -> None:
     folder, _ = finished
     before = load_weights(folder / "enhancer.safetensors").sha256, read_log(folder)
@@ -135,12 +146,37 @@ def test_a_run_folder_of_other_photographs_is_refused(
     shutil.copytree(sources.blurry, tmp_path / "blurry")
     shutil.copy(tmp_path / "blurry" / "00.png", tmp_path / "blurry" / "one_more.png")
     settings = tiny_settings(**BOTH_STAGES, every={"log": 2, "sample": 4, "validate": 5, "checkpoint": 3})
-    with pytest.raises(RunMismatchError, match=r"photographs\.blurry\.(training|held out): .*one_more\.png"):
+    with pytest.raises(RunMismatchError, match=r"\(photographs\.blurry: 1 added \('one_more\.png'\)\); resume"):
         finish(settings, Sources(blurry=tmp_path / "blurry", clear=sources.clear), finished[0])
 
 
-def test_a_run_folder_whose_settings_cannot_be_read_is_refused(sources: Sources, tmp_path: Path) -> None:
-    (tmp_path / "settings.json").write_text("{")
+def test_among_300_photographs_the_one_that_is_new_is_told(tmp_path: Path) -> None:
+    for side in ("blurry", "clear"):
+        (tmp_path / side).mkdir()
+        for number in range(300):
+            (tmp_path / side / f"{number:03d}.png").touch()
+    sources = Sources(blurry=tmp_path / "blurry", clear=tmp_path / "clear")
+    settings = tiny_settings()
+    next(train(settings, sources, tmp_path / "run", "cpu"))  # far enough to claim the folder
+    (tmp_path / "clear" / "new.png").touch()
+    with pytest.raises(RunMismatchError, match=r"\(photographs\.clear: 1 added \('new\.png'\)\); resume"):
+        finish(settings, sources, tmp_path / "run")
+
+
+def test_a_run_folder_of_the_same_photographs_split_otherwise_is_refused(tmp_path: Path) -> None:
+    sources = draw_sources(tmp_path, count=4)
+    table = tmp_path / "eyes.csv"
+    rows = [f"{side}/0{number}.png,{side} {number // 2}" for side in ("blurry", "clear") for number in range(4)]
+    table.write_text("\n".join(["file,eye_group", *rows]))
+    next(train(tiny_settings(), sources, tmp_path / "run", "cpu"))
+    by_eye = Sources(blurry=sources.blurry, clear=sources.clear, groups=table)
+    with pytest.raises(RunMismatchError, match=r"photographs\.clear\.held out: [12] added .*clear\.training: "):
+        finish(tiny_settings(), by_eye, tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"settings": {}, "photographs": {"blurry": {}}}'])
+def test_a_run_folder_whose_settings_cannot_be_read_is_refused(content: str, sources: Sources, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(content)
     with pytest.raises(RunMismatchError, match=r"settings\.json: cannot be read"):
         finish(tiny_settings(), sources, tmp_path)
 

@@ -99,6 +99,7 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
             batches.close()
         if ranks.rank == 0:
             _save_generators(state, settings, folder)
+        wait_for_peers(ranks)  # torchrun ends all processes as soon as one of them fails to leave in order
         yield _event("done", state, settings, message=f"weights: {folder / 'enhancer.safetensors'}")
 
 
@@ -148,14 +149,26 @@ def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[P
         write_whole(path, json.dumps(description, indent=1).encode())
         return
     try:
-        found = differences(json.loads(path.read_text(encoding="utf-8")), description)
-    except (ValueError, AttributeError) as error:
+        found = _differences(json.loads(path.read_text(encoding="utf-8")), description)
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise RunMismatchError(f"{path}: cannot be read ({error}), so nobody knows whose run this is") from error
     if found:
         raise RunMismatchError(
             f"{folder}: holds a run that differs ({'; '.join(line[:200] for line in found)}); "
             "resume it with its own settings and photographs, or name another folder"
         )
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """List the differences of two runs; one more photograph moves many across the split, so all of a side first."""
+    before, now = (
+        {side: sorted(parts["training"] + parts["held out"]) for side, parts in one["photographs"].items()}
+        for one in (found, wanted)
+    )
+    photographs = differences(before, now, "photographs.")
+    if not photographs:
+        photographs = differences(found["photographs"], wanted["photographs"], "photographs.")
+    return differences(found["settings"], wanted["settings"], "settings.") + photographs
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
