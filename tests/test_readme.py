@@ -44,7 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("eye.jpg", "other_eye.png", "photographs/one.jpg", "photographs/left/two.tif"):
         cf.write_photo(hazy, tmp_path / name)
     for side in ("blurry", "clear"):
-        write_photographs(tmp_path / side, 4, blurry=side == "blurry", size=96)
+        write_photographs(tmp_path / side, 4, blur=blur_fundus if side == "blurry" else None, size=96)
     (tmp_path / "configs").mkdir()
     for config in (REPOSITORY / "configs").glob("*.toml"):
         write_config(tmp_path / "configs" / config.name, unpaired={"steps": 2}, **SECONDS)
