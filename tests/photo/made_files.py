@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ def exif_block(orientation: int = 1, order: str = "<") -> bytes:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
+@cache  # LittleCMS stamps a profile with the second it was made in; one per run compares equal
 def rgb_profile() -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
