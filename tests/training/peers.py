@@ -1,4 +1,4 @@
-"""What each process of `test_distributed.py` does; started by torchrun as `peers.py FOLDER`.
+"""What each process of `test_distributed.py` does; started by torchrun as `peers.py JOB FOLDER`.
 
 `FOLDER` holds run.toml and photographs; each process writes there what it saw and what it ended with.
 """
@@ -95,5 +95,5 @@ def stage_batch(stage: str, part: slice) -> Batch:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    train(Path(sys.argv[1]))
-    take_gradients(Path(sys.argv[1]))
+    # one job a process: peers that part and meet again under one torchrun can wait for each other for ever
+    {"train": train, "gradients": take_gradients}[sys.argv[1]](Path(sys.argv[2]))

@@ -33,9 +33,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[s
     folder = tmp_path_factory.mktemp("peers")
     draw_sources(folder)
     write_config(folder / "run.toml", **SETTINGS)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", PEERS, folder]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
+    for job in ("train", "gradients"):
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node=2",
+            PEERS,
+            job,
+            folder,
+        ]
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=240, check=False)
+        assert done.returncode == 0, done.stderr[-4000:]
     return folder, [json.loads((folder / f"rank_{rank}.json").read_text()) for rank in (0, 1)]
 
 
