@@ -120,7 +120,8 @@ def _cleaned(photo: Photo) -> Photo:
 def _put(encoded: bytes, path: Path) -> None:
     try:
         write_whole(path, encoded)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that no file system can hold
+        reason = getattr(error, "strerror", None) or error
         raise PhotoWriteError(
-            f"{path}: cannot be written ({error.strerror}); check permissions and space in {path.parent}"
+            f"{path}: cannot be written ({reason}); check permissions and space in {path.parent}"
         ) from error
