@@ -6,6 +6,7 @@ ClearfundusError
 │   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
 │   └── FieldNotFoundError     readable, but shows no lit field of view
 ├── SettingsError            a setting is unknown, of the wrong type or out of range
+├── MissingExtraError        an optional package is not installed
 ├── WeightsError             a weights file is missing, altered, or of another architecture
 ├── DeviceError              the named device or precision is not there
 └── TrainingError            a training run cannot start or go on
@@ -36,6 +37,10 @@ class FieldNotFoundError(PhotoError):
 
 class SettingsError(ClearfundusError):
     """A setting is unknown, of the wrong type or out of range."""
+
+
+class MissingExtraError(ClearfundusError):
+    """A method needs an optional package that is not installed; the message has the line that installs it."""
 
 
 class WeightsError(ClearfundusError):

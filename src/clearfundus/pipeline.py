@@ -4,7 +4,7 @@ Prepare a method once for many photographs: its weights are loaded then, and nev
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -116,8 +116,25 @@ def enhance(
         method = prepare_method(method, weights=weights, device=device, size=size, parameters=parameters)
     elif (weights, device, size, parameters) != (None, "auto", None, None):
         raise SettingsError("weights, device, size and parameters go with a method's name; found a function")
+    return next(enhance_with_each(photo, [method]))
+
+
+def enhance_with_each(photo: Photo, methods: Iterable[Method]) -> Iterator[Photo]:
+    """Enhance one photograph by several methods; the field is found and the surround filled once.
+
+    Args:
+        photo: The photograph, whole.
+        methods: What `prepare_method` returned, or functions of your own.
+
+    Yields:
+        For each method in turn, a photograph of the same size, as `enhance` returns it.
+
+    Raises:
+        FieldNotFoundError: If the photograph shows no lit field.
+    """
     frame = crop_to_field(photo, find_field(photo))
-    return put_back(frame, method(frame.photo, frame.field))
+    for method in methods:
+        yield put_back(frame, method(frame.photo, frame.field))
 
 
 def free_parameters(method: Callable[..., Photo]) -> dict[str, Any]:

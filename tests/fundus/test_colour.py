@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from skimage.color import rgb2lab
+from skimage.color import rgb2lab, rgb2luv
 
-from clearfundus.fundus.colour import lab_to_rgb, rgb_to_lab
+from clearfundus.fundus.colour import lab_to_rgb, luminance, luv_to_rgb, rgb_to_lab, rgb_to_luv
 from clearfundus.photo import Pixels
 
 
@@ -46,3 +46,18 @@ def test_lab_keeps_the_steps_of_a_16_bit_photograph() -> None:
     lightness = rgb_to_lab(gray)[0, :, 0]
     assert lightness.dtype == np.float32
     assert len(np.unique(lightness)) == 50  # OpenCV's conversion straight from sRGB gives 6, 8-bit Lab 3
+
+
+def test_luv_and_back_moves_a_value_by_at_most_a_thousandth() -> None:
+    pixels = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
+    assert np.abs(luv_to_rgb(rgb_to_luv(pixels)) - pixels).max() < 1e-3
+
+
+def test_luv_agrees_with_an_independent_implementation() -> None:
+    pixels = np.random.default_rng(1).random((32, 32, 3), dtype=np.float32)
+    assert np.abs(rgb_to_luv(pixels) - rgb2luv(pixels)).max() < 0.1
+
+
+def test_luminance_is_that_of_rec_601() -> None:
+    pixels = np.eye(3, dtype=np.float32)[None]
+    assert np.allclose(luminance(pixels), [[0.299, 0.587, 0.114]])

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from clearfundus import Field, Photo, SettingsError
-from clearfundus.methods.clahe import clahe, equalize
+from clearfundus.fundus.equalization import equalize
+from clearfundus.methods.clahe import clahe
 
 
 def smooth_noise(shape: tuple[int, int]) -> np.ndarray:

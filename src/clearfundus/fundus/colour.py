@@ -1,4 +1,4 @@
-"""Colour spaces in float: CIELAB of sRGB under D65.
+"""Colour spaces in float: CIELAB and CIELUV of sRGB under D65, and luminance.
 
 OpenCV's own float conversion from sRGB to Lab reads a table of 33 x 33 x 33 colours in fixed point: it is off by up to
 0.4 and gives L in steps of 0.2, which is 9 bits and would ruin a 16-bit photograph. Its conversion from linear RGB
@@ -8,7 +8,10 @@ is computed, so the sRGB curve is undone here first. 8-bit Lab is worse still: i
 import cv2
 import numpy as np
 
-from clearfundus.photo import Pixels
+from clearfundus.photo import Gray, Pixels
+
+REC601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""Shares of red, green and blue in luminance, ITU-R BT.601."""
 
 Lab = Pixels
 """CIELAB, (H, W, 3) float32: L in [0, 100], a and b in about [-128, 128]."""
@@ -32,6 +35,36 @@ def lab_to_rgb(lab: Lab) -> Pixels:
         lab: (H, W, 3), L in [0, 100].
     """
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1), dtype=np.float32)
+
+
+def rgb_to_luv(pixels: Pixels) -> Pixels:
+    """Convert sRGB-coded RGB to CIELUV (CIE 1976, white point D65).
+
+    Args:
+        pixels: RGB, (H, W, 3), in [0, 1].
+
+    Returns:
+        (H, W, 3): L in [0, 100], u in about [-84, 176], v in about [-135, 108].
+    """
+    return np.asarray(cv2.cvtColor(_linear(pixels), cv2.COLOR_LRGB2LUV), dtype=np.float32)
+
+
+def luv_to_rgb(luv: Pixels) -> Pixels:
+    """Convert CIELUV to sRGB-coded RGB; a colour outside sRGB is clipped to [0, 1].
+
+    Args:
+        luv: (H, W, 3), L in [0, 100].
+    """
+    return np.asarray(np.clip(cv2.cvtColor(luv, cv2.COLOR_LUV2RGB), 0, 1), dtype=np.float32)
+
+
+def luminance(pixels: Pixels) -> Gray:
+    """Return Rec. 601 luminance of the coded values (luma), (H, W) in [0, 1].
+
+    Args:
+        pixels: RGB, (H, W, 3), in [0, 1].
+    """
+    return np.asarray(cv2.transform(pixels, REC601[None]), dtype=np.float32)
 
 
 def _linear(pixels: Pixels) -> Pixels:

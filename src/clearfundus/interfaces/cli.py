@@ -14,6 +14,7 @@ from cyclopts.exceptions import CycloptsError
 from clearfundus.errors import (
     ClearfundusError,
     DeviceError,
+    MissingExtraError,
     RunMismatchError,
     SettingsError,
     WeightsError,
@@ -78,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = build_app()(words)
     except CycloptsError as error:
         return _fail(f"{error}\nsee: clearfundus {_verb(words)}--help", WRONG_USAGE)
-    except (SettingsError, WeightsError, DeviceError, RunMismatchError) as error:
+    except (SettingsError, MissingExtraError, WeightsError, DeviceError, RunMismatchError) as error:
         return _fail(str(error), WRONG_USAGE)
     except ClearfundusError as error:
         return _fail(str(error), SOME_FAILED)
