@@ -1,16 +1,17 @@
 """What every method of the table promises, whatever it does."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clearfundus import Field, Photo, find_field
+from clearfundus import Field, FieldNotFoundError, Photo, find_field
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.methods import METHODS
 from clearfundus.pipeline import PreparedMethod, enhance, prepare_method
-from drawn import blur_fundus
+from drawn import blur_fundus, draw_fundus
 
 
 @pytest.fixture(params=METHODS)
@@ -63,12 +64,56 @@ def test_every_method_but_identity_changes_a_blurry_photograph(prepared: Prepare
     assert (change == 0) == (prepared.name == "identity")
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (5, 3), (9, 130)])
-def test_a_method_takes_pictures_of_odd_and_tiny_sizes(prepared: PreparedMethod, shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(0)
-    photo = Photo(pixels=rng.random((*shape, 3), dtype=np.float32))
-    field = Field(mask=np.ones(shape, bool))
-    assert prepared(photo, field).pixels.shape == (*shape, 3)
+@pytest.mark.parametrize("shape", [(2, 2), (5, 3), (9, 130), (64, 64), (127, 91)])
+@pytest.mark.parametrize("kind", ["black", "white", "gray", "noise", "red", "one bright pixel"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole frame", "disc"])
+def test_a_method_gives_finite_values_in_range_for_any_picture(
+    prepared: PreparedMethod, shape: tuple[int, int], kind: str, whole: bool
+) -> None:
+    photo = Photo(pixels=picture(kind, shape))
+    row, column = np.ogrid[: shape[0], : shape[1]]
+    disc = np.hypot(row - (shape[0] - 1) / 2, column - (shape[1] - 1) / 2) <= min(shape) / 2
+    # warnings are errors here, so a division by 0 whose result is clipped away does not pass either
+    result = prepared(photo, Field(mask=np.ones(shape, bool) if whole else disc)).pixels
+    assert result.shape == (*shape, 3)
+    assert np.isfinite(result).all()
+    assert result.min() >= 0
+    assert result.max() <= 1
+
+
+def picture(kind: str, shape: tuple[int, int]) -> np.ndarray:
+    """Return (H, W, 3) in [0, 1]."""
+    pixels = np.full((*shape, 3), {"white": 1.0, "gray": 0.5}.get(kind, 0.0), np.float32)
+    if kind == "noise":
+        pixels = np.random.default_rng(0).random((*shape, 3), dtype=np.float32)
+    elif kind == "red":
+        pixels[..., 0] = 0.8
+    elif kind == "one bright pixel":
+        pixels[shape[0] // 2, shape[1] // 2] = 1
+    return pixels
+
+
+def test_a_16_bit_photograph_keeps_its_depth_and_its_fine_steps(prepared: PreparedMethod, drawn: Photo) -> None:
+    levels = np.rint(drawn.pixels * 65535)
+    result = enhance(replace(drawn, pixels=(levels / 65535).astype(np.float32), bits=16), prepared)
+    assert result.bits == 16
+    inside = result.pixels[find_field(drawn).mask]
+    assert len(np.unique(np.rint(inside[:, 1] * 65535))) > 1000  # 8 bits would leave at most 256
+
+
+def test_a_picture_without_a_field_is_refused_by_name(prepared: PreparedMethod) -> None:
+    photo = Photo(pixels=np.zeros((64, 64, 3), np.float32), name="lens_cap.png")
+    with pytest.raises(FieldNotFoundError, match=r"lens_cap\.png"):
+        enhance(photo, prepared)
+
+
+def test_a_photograph_cropped_inside_its_field_is_enhanced_up_to_the_border(prepared: PreparedMethod) -> None:
+    photo = blur_fundus(draw_fundus(192))
+    inner = replace(photo, pixels=photo.pixels[40:150, 40:150].copy())
+    assert find_field(inner).mask.all()
+    changed = (enhance(inner, prepared).pixels != inner.pixels).any(axis=-1)
+    assert changed.mean() > 0.5 or prepared.name == "identity"
+    assert (changed[0].any() and changed[:, -1].any()) or prepared.name == "identity"
 
 
 @pytest.mark.parametrize("name", METHODS)
