@@ -5,10 +5,11 @@ the maps are read between the bins too, so a 16-bit photograph keeps its fine st
 would use 65,536 bins, and the clip limit would lose its meaning.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
 
 from clearfundus.errors import SettingsError
 from clearfundus.photo import Gray
@@ -16,7 +17,9 @@ from clearfundus.photo import Gray
 CLIP_LIMIT = 2.0
 TILES = 8
 BINS = 256
-STRIP = 256  # rows mapped at a time: the float64 coordinates take 24 bytes a pixel
+
+Maps = NDArray[np.float32]
+"""A tile's new level, 0 to 255, for each of its 256 levels: (tiles, tiles, 256)."""
 
 
 def equalize(plane: Gray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES) -> Gray:
@@ -40,13 +43,13 @@ def equalize(plane: Gray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES)
     levels = np.clip(plane, 0, 1) * np.float32(BINS - 1)
     padded = _pad(np.rint(levels).astype(np.uint8), tiles)
     tile_height, tile_width = padded.shape[0] // tiles, padded.shape[1] // tiles
-    maps = np.empty((tiles, tiles, BINS))
+    maps = np.empty((tiles, tiles, BINS), dtype=np.float32)
     for row in range(tiles):
         for column in range(tiles):
             rows = slice(row * tile_height, (row + 1) * tile_height)
             columns = slice(column * tile_width, (column + 1) * tile_width)
             maps[row, column] = _tile_map(padded[rows, columns], clip_limit)
-    return _apply(maps, levels, tile_height, tile_width) / np.float32(BINS - 1)
+    return _apply(maps, levels, tile_height, tile_width)
 
 
 def _pad(plane: NDArray[np.uint8], tiles: int) -> NDArray[np.uint8]:
@@ -60,7 +63,7 @@ def _pad(plane: NDArray[np.uint8], tiles: int) -> NDArray[np.uint8]:
 
 def _tile_map(tile: NDArray[np.uint8], clip_limit: float) -> NDArray[np.float64]:
     """Return the tile's new level, 0 to 255, for each of its 256 levels."""
-    histogram = np.bincount(tile.ravel(), minlength=BINS)
+    histogram = cv2.calcHist([tile], [0], None, [BINS], [0, BINS]).ravel().astype(np.int64)
     limit = max(int(clip_limit * tile.size / BINS), 1)
     excess = int(np.maximum(histogram - limit, 0).sum())
     share, rest = divmod(excess, BINS)
@@ -70,13 +73,53 @@ def _tile_map(tile: NDArray[np.uint8], clip_limit: float) -> NDArray[np.float64]
     return np.cumsum(histogram, dtype=np.float64) * ((BINS - 1) / tile.size)
 
 
-def _apply(maps: NDArray[np.float64], levels: Gray, tile_height: int, tile_width: int) -> Gray:
-    """Read the maps, linearly between tile centres and between levels, constant beyond the outer centres."""
+def _apply(maps: Maps, levels: Gray, tile_height: int, tile_width: int) -> Gray:
+    """Read the maps, linearly between tile centres and between levels, constant beyond the outer centres.
+
+    Between four centres every pixel reads the same four maps, so whole blocks are read by table at once.
+
+    Returns:
+        (H, W) in [0, 1]; `levels` is used up.
+    """
+    maps = maps / np.float32(BINS - 1)
+    tables = np.stack([maps, np.diff(maps, append=maps[..., -1:])], axis=2)  # (tiles, tiles, 2, 256)
+    whole = levels.astype(np.uint8)
+    fraction = np.subtract(levels, whole, out=levels)
     mapped = np.empty_like(levels)
-    across = np.arange(levels.shape[1]) / tile_width - 0.5
-    for top in range(0, len(levels), STRIP):
-        strip = levels[top : top + STRIP]
-        down = np.arange(top, top + len(strip)) / tile_height - 0.5
-        coordinates = np.stack(np.broadcast_arrays(down[:, None], across[None], strip))  # (3, rows, W)
-        mapped[top : top + STRIP] = map_coordinates(maps, coordinates, output=np.float32, order=1, mode="nearest")
+    for rows, (above, below), down in _between_centres(len(levels), tile_height, len(maps)):
+        for columns, (left, right), across in _between_centres(levels.shape[1], tile_width, len(maps)):
+            block = whole[rows, columns], fraction[rows, columns]
+            upper = _blend(_read(tables[above, left], *block), _read(tables[above, right], *block), across)
+            lower = _blend(_read(tables[below, left], *block), _read(tables[below, right], *block), across)
+            mapped[rows, columns] = _blend(upper, lower, down[:, None])
     return mapped
+
+
+def _read(table: NDArray[np.float32], whole: NDArray[np.uint8], fraction: Gray) -> Gray:
+    """Read one tile's map and, for the part between two levels, its slope; the table is (2, 256)."""
+    rise = np.asarray(cv2.LUT(whole, table[1]), dtype=np.float32)
+    rise *= fraction
+    rise += cv2.LUT(whole, table[0])
+    return rise
+
+
+def _between_centres(length: int, tile: int, tiles: int) -> Iterator[tuple[slice, tuple[int, int], Gray]]:
+    """Cut one axis at the tiles' centres.
+
+    Yields:
+        Each piece, the tiles before and after it (the outermost twice), and each pixel's share of the one after.
+    """
+    position = np.arange(length, dtype=np.float32) / np.float32(tile) - np.float32(0.5)
+    before = np.floor(position).astype(int)
+    for index in range(-1, tiles):
+        start, stop = np.searchsorted(before, (index, index + 1))
+        if start < stop:
+            yield slice(start, stop), (max(index, 0), min(index + 1, tiles - 1)), position[start:stop] - index
+
+
+def _blend(one: Gray, other: Gray, share: Gray) -> Gray:
+    """Return the first with a share of the second, in the second's memory; equal ones come back exactly."""
+    other -= one
+    other *= share
+    other += one
+    return other
