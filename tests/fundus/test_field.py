@@ -146,6 +146,15 @@ def test_dark_spots_within_the_field_belong_to_it() -> None:
     check(find_field(Photo(pixels=pixels)).mask, disc())
 
 
+@pytest.mark.parametrize("size", [300, 900])
+def test_the_surround_beside_a_circle_that_touches_the_border_is_left_out(size: int) -> None:
+    row, column = np.mgrid[:size, :size] - (size - 1) / 2
+    true = np.hypot(row, column) < 0.4975 * size  # all but touches: the slivers are thinner than the smoothing spreads
+    found = find_field(Photo(pixels=shade(true))).mask
+    assert not (found & ~true).any()
+    assert found.sum() > 0.97 * true.sum()
+
+
 def test_a_shadowed_corner_of_an_overexposed_field_belongs_to_it() -> None:
     # As seen in a real photograph: P90 at 212 of 255, its corner at 15 to 25, its surround at 0.
     true = disc()

@@ -74,28 +74,50 @@ def find_field(photo: Photo) -> Field:
             lit from edge to edge shows nothing.
     """
     name = photo.name or "array"
-    brightness = _brightness(photo)
+    sharp = _brightness(photo)
+    brightness = np.asarray(cv2.GaussianBlur(sharp, (0, 0), _at_working_side(SMOOTHING_SIGMA, sharp)), dtype=np.float32)
     lit = _with_dark_corners(_lit(brightness, name), brightness)
     if lit.mean() > WHOLE_FRAME_SHARE:
         _refuse_uniform(brightness, name)
         return Field(mask=np.ones(photo.pixels.shape[:2], dtype=np.bool_))
     _refuse_other_shapes(lit, name)
+    lit &= ~_dark_border(sharp, _threshold(brightness))
     return Field(mask=_eroded_at_full_size(lit, photo.pixels.shape[:2]))
 
 
 def _brightness(photo: Photo) -> Gray:
-    """Return the brightest channel, (h, w) in [0, 1], smoothed, its long side at most the working side."""
+    """Return the brightest channel, (h, w) in [0, 1], its long side at most the working side."""
     height, width = photo.pixels.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     reduced = cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA)
-    sigma = SMOOTHING_SIGMA * max(size) / WORKING_SIDE
-    return np.asarray(cv2.GaussianBlur(reduced.max(axis=2), (0, 0), sigma), dtype=np.float32)
+    return np.asarray(reduced.max(axis=2), dtype=np.float32)
+
+
+def _at_working_side(length: float, plane: Gray | Mask) -> float:
+    """Return a length given in pixels at the working side, in those of a picture that may be smaller."""
+    return length * max(plane.shape) / WORKING_SIDE
+
+
+def _threshold(brightness: Gray) -> float:
+    return float(np.clip(THRESHOLD_SHARE * np.percentile(brightness, 90), *THRESHOLD_LIMITS))
+
+
+def _dark_border(sharp: Gray, threshold: float) -> Mask:
+    """Return the dark pixels next to the picture's own border.
+
+    A circle that touches the border leaves slivers of surround there, thinner than the light that smoothing spreads
+    into them. They would count as lit, and no edge would be seen, for the picture's own border is none.
+    """
+    width = round(_at_working_side(EDGE_SPREAD, sharp)) + 1
+    inner = np.zeros(sharp.shape, dtype=np.bool_)
+    inner[width:-width, width:-width] = True
+    return np.asarray((sharp <= threshold) & ~inner, dtype=np.bool_)
 
 
 def _lit(brightness: Gray, name: str) -> Mask:
     """Return the largest lit part; thin bridges to annotations and noise are opened away."""
-    threshold = float(np.clip(THRESHOLD_SHARE * np.percentile(brightness, 90), *THRESHOLD_LIMITS))
+    threshold = _threshold(brightness)
     opened = _opened(brightness > threshold)
     if not opened.any():
         raise FieldNotFoundError(
@@ -170,6 +192,6 @@ def _eroded_at_full_size(lit: Mask, shape: tuple[int, ...]) -> Mask:
     inner = cv2.distanceTransform(lit.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outer = cv2.distanceTransform((~lit).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     depth = np.where(lit, inner - 0.5, 0.5 - outer).astype(np.float32)
-    erosion = RIM * 2 * np.sqrt(lit.sum() / np.pi) + EDGE_SPREAD * max(lit.shape) / WORKING_SIDE
+    erosion = RIM * 2 * np.sqrt(lit.sum() / np.pi) + _at_working_side(EDGE_SPREAD, lit)
     full = cv2.resize(depth, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full > erosion, dtype=np.bool_)
