@@ -6,6 +6,7 @@ import pytest
 import skimage.data
 
 from clearfundus import Field, Photo, SettingsError, find_field
+from clearfundus.fundus.equalization import equalize
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.methods import mitra2018 as module
 from clearfundus.methods.mitra2018 import (
@@ -221,6 +222,17 @@ def test_joint_limits_keep_the_colour_that_limits_per_channel_take_away() -> Non
     before = photo.pixels[field.mask].mean(axis=0)
     assert joint[0] / joint[2] >= before[0] / before[2]
     assert each[0] / each[2] < 0.8 * before[0] / before[2]
+
+
+def test_the_intensity_is_equalised_between_the_other_two_stages() -> None:
+    # the expected picture is put together from the stages; the first one's and the last one's numbers are the defaults
+    photo, field = cropped(draw_fundus(128))
+    pixels = remove_veil(photo.pixels, field, **VEIL_DEFAULTS)
+    pixels = set_intensity(pixels, equalize(pixels.mean(axis=2), clip_limit=3.5, tiles=4))
+    levels = find_white_levels(pixels, field.mask, limits="joint", clipped_share=0.005)
+    mean = float(photo.pixels[field.mask].mean())
+    expected = correct_max_min(pixels, field.mask, black_level=0.0, white_levels=levels, mean=mean, gamma_limit=2.0)
+    assert np.abs(mitra2018(photo, field, clip_limit=3.5, tiles=4).pixels - expected).max() < 1e-4
 
 
 def test_a_photograph_lit_from_one_side_becomes_evenly_lit() -> None:

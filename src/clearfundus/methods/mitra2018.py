@@ -88,9 +88,9 @@ def mitra2018(  # noqa: PLR0913 - a method's numbers are its arguments
             implementation.
         black_level: Value that becomes 0, 0 to 0.5; 0 chosen here: the public implementation's percentile over
             a whole frame gives 0 wherever there is a black surround.
-        gamma_limit: The final power keeps the field's mean intensity; it lies between 1/gamma_limit and
-            gamma_limit, and 1 switches it off; at most 10. Power and limit chosen here; Liu et al. call theirs
-            adaptive.
+        gamma_limit: The final power brings the field's mean intensity back to the photograph's, as far as it can
+            between 1 / gamma_limit and gamma_limit; 1 to 10, and 1 switches it off. Power and limit are chosen
+            here; Liu et al. call theirs adaptive. A very pale picture reaches the limit and becomes brighter.
 
     Raises:
         SettingsError: If a number is out of range or a word unknown.
