@@ -53,9 +53,9 @@ def main() -> None:
             print(describe(row, in_own_process(row)), flush=True)
 
 
-def in_own_process(row: dict[str, Any]) -> dict[str, Any] | None:
-    """Measure one row in a new process; None if it dies, as it does where memory does not suffice."""
-    command = [sys.executable, __file__, "--row", json.dumps(row)]
+def in_own_process(row: dict[str, Any], script: str = __file__) -> dict[str, Any] | None:
+    """Let a script measure one row in a new process; None if it dies, as it does where memory does not suffice."""
+    command = [sys.executable, script, "--row", json.dumps(row)]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout) if done.returncode == 0 else None
 
