@@ -4,7 +4,9 @@ ClearfundusError
 ├── PhotoError               a photograph cannot be used; the other photographs still can
 │   ├── PhotoReadError         missing, empty, truncated, not an image, too large, not finite
 │   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
-│   └── FieldNotFoundError     readable, but shows no lit field of view
+│   ├── FieldNotFoundError     readable, but shows no lit field of view
+│   └── AlignmentError         two photographs that cannot be laid over each other
+├── QualityError             a measure was given what it cannot judge
 ├── SettingsError            a setting is unknown, of the wrong type or out of range
 ├── MissingExtraError        an optional package is not installed
 ├── WeightsError             a weights file is missing, altered, or of another architecture
@@ -33,6 +35,14 @@ class PhotoWriteError(PhotoError):
 
 class FieldNotFoundError(PhotoError):
     """The picture shows no lit field of view, so it is no fundus photograph."""
+
+
+class AlignmentError(PhotoError):
+    """Two photographs cannot be laid over each other: not one eye, or too hazy to tell."""
+
+
+class QualityError(ClearfundusError):
+    """A measure was given what it cannot judge: an array of another kind, a field too small, nothing to see."""
 
 
 class SettingsError(ClearfundusError):
