@@ -7,15 +7,12 @@ right, and under them the middle of the field at four times the scale.
 import argparse
 from pathlib import Path
 
-import cv2
-import numpy as np
+from clearfundus import Photo, find_field, read_photo, write_photo
+from clearfundus.photo import READABLE_SUFFIXES
+from clearfundus.photo.sheet import Tile, draw_sheet, middle_square, square_around, whole_and_part
 
-from clearfundus.fundus.field import find_field
-from clearfundus.photo import READABLE_SUFFIXES, Photo, Pixels, read_photo, write_photo
-
-TILE = 300
-DETAIL = 4  # times the tile's scale
-ACROSS = 4
+SIDE = 300
+PAIRS_ACROSS = 4
 PAIRS_A_SHEET = 8
 
 
@@ -32,36 +29,19 @@ def main() -> None:
     pairs = [(path, after[path.stem]) for path in files if path.stem in after]
     arguments.out.mkdir(parents=True, exist_ok=True)
     for first in range(0, len(pairs), PAIRS_A_SHEET):
-        tiles = [pair_tile(*pair) for pair in pairs[first : first + PAIRS_A_SHEET]]
-        tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % ACROSS)
-        rows = [np.concatenate(tiles[i : i + ACROSS], axis=1) for i in range(0, len(tiles), ACROSS)]
+        tiles = [tile for pair in pairs[first : first + PAIRS_A_SHEET] for tile in pair_of_tiles(*pair)]
         path = arguments.out / f"sheet_{first // PAIRS_A_SHEET + 1}.png"
-        write_photo(Photo(pixels=np.concatenate(rows)), path, overwrite=True)
+        across = min(len(tiles), 2 * PAIRS_ACROSS)
+        write_photo(Photo(pixels=draw_sheet(tiles, across=across)), path, overwrite=True)
         print(path)
 
 
-def pair_tile(before: Path, after: Path) -> Pixels:
-    """Draw one pair: the whole field above, its middle below."""
+def pair_of_tiles(before: Path, after: Path) -> tuple[Tile, Tile]:
+    """Return both tiles of a pair: the whole field above, its middle below."""
     old, new = read_photo(before), read_photo(after)
-    top, left, bottom, right = find_field(old).box
-    rows = []
-    for zoom in (1, DETAIL):
-        side = max(bottom - top, right - left) / zoom
-        row, column = (top + bottom - side) / 2, (left + right - side) / 2
-        # maps the tile's pixels onto the wanted square
-        scale = side / TILE
-        matrix = np.array([[scale, 0, column], [0, scale, row]], np.float32)
-        small = [_view(photo.pixels, matrix, scale) for photo in (old, new)]
-        rows.append(np.concatenate(small, axis=1))
-    tile = np.rint(np.concatenate(rows) * 255).astype(np.uint8)  # OpenCV writes on 8 bits only
-    cv2.putText(tile, before.stem, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile.astype(np.float32) / np.float32(255)
-
-
-def _view(pixels: Pixels, matrix: np.ndarray, scale: float) -> Pixels:
-    smooth = cv2.GaussianBlur(pixels, (0, 0), scale / 2) if scale > 1 else pixels  # against aliasing
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.clip(cv2.warpAffine(smooth, matrix, (TILE, TILE), flags=flags), 0, 1).astype(np.float32)
+    whole = square_around(find_field(old).box)
+    views = [whole_and_part(photo.pixels, whole, middle_square(whole), SIDE) for photo in (old, new)]
+    return Tile(heading=before.stem, views=views[0]), Tile(heading="after", views=views[1])
 
 
 if __name__ == "__main__":

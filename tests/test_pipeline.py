@@ -1,3 +1,6 @@
+import re
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,11 @@ from clearfundus import (
     SettingsError,
     WeightsError,
     enhance,
+    pipeline,
     prepare_method,
 )
+from clearfundus.errors import MissingExtraError
+from clearfundus.methods import EXTRAS
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
@@ -96,3 +102,56 @@ def test_a_function_of_ones_own_is_a_method(drawn: Photo) -> None:
 def test_a_photograph_without_a_field_is_refused() -> None:
     with pytest.raises(FieldNotFoundError):
         enhance(Photo(pixels=np.zeros((64, 64, 3), np.float32)), "identity")
+
+
+def test_a_method_without_its_optional_package_is_refused_before_any_photograph(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "EXTRAS", {"clahe": ("curvelet", ("numpy", "no_such_package"))})
+    with pytest.raises(MissingExtraError, match=r"clahe needs no_such_package, .*'clearfundus\[curvelet\]'"):
+        prepare_method("clahe")
+    assert prepare_method("identity").name == "identity"
+    monkeypatch.setattr(pipeline, "EXTRAS", {"clahe": ("curvelet", ("numpy",))})
+    assert prepare_method("clahe").name == "clahe"
+
+
+def test_the_extras_of_the_methods_are_those_that_can_be_installed() -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    extras = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for extra, packages in EXTRAS.values():
+        assert {re.split(r"[^\w-]", one)[0] for one in extras[extra]} == set(packages)
+
+
+def test_several_methods_share_one_field_and_one_filled_surround_and_give_what_each_gives_alone(
+    drawn: Photo, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = [prepare_method("gan", weights=tiny_weights), prepare_method("clahe"), prepare_method("identity")]
+    alone = [enhance(drawn, method) for method in methods]
+    calls = []
+    for name in ("find_field", "crop_to_field"):  # the crop fills the surround
+        monkeypatch.setattr(pipeline, name, _counted(name, getattr(pipeline, name), calls))
+    together = list(pipeline.enhance_with_each(drawn, methods))
+    assert calls == ["find_field", "crop_to_field"]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        assert one.provenance == other.provenance
+
+
+def test_each_method_starts_only_when_its_result_is_asked_for(drawn: Photo) -> None:
+    ran = []
+
+    def note(photo: Photo, field: Field) -> Photo:
+        ran.append(photo)
+        return photo
+
+    results = pipeline.enhance_with_each(drawn, [note, note])
+    next(results)
+    assert len(ran) == 1
+
+
+def _counted(name: str, function: Callable[..., object], calls: list[str]) -> Callable[..., object]:
+    def call(*values: object) -> object:
+        calls.append(name)
+        return function(*values)
+
+    return call

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field, put_back
-from clearfundus.methods import METHODS, Method
+from clearfundus.methods import EXTRAS, METHODS, Method
+from clearfundus.methods.checks import require_extra
 from clearfundus.methods.gan import Size, check_size, describe_gan
 from clearfundus.photo import Photo
 
@@ -69,9 +70,12 @@ def prepare_method(
             is given.
         WeightsError: If the weights are unknown, missing or altered.
         DeviceError: If the named device is not there.
+        MissingExtraError: If the method needs an optional package that is not installed.
     """
     if method not in METHODS:
         raise SettingsError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
+    if method in EXTRAS:
+        require_extra(method, *EXTRAS[method])
     values = _check_parameters(method, parameters or {})
     if "model" in inspect.signature(METHODS[method]).parameters:
         return _prepare_network(method, weights, device, size, values)

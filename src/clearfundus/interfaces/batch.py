@@ -1,9 +1,10 @@
-"""Many photographs through one method: each ends as done, skipped or failed, and none stops the others."""
+"""Many photographs, one after the other: each ends as done, skipped or failed, and none stops the others."""
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -16,11 +17,12 @@ from clearfundus.errors import (
     SettingsError,
     WeightsError,
 )
-from clearfundus.interfaces.jobs import Job
+from clearfundus.interfaces.jobs import Job, Jobs
 from clearfundus.photo import read_photo, read_provenance, write_photo
 from clearfundus.pipeline import PreparedMethod, enhance
 
 Status = Literal["done", "skipped", "failed"]
+STATUSES: tuple[Status, ...] = ("done", "skipped", "failed")
 
 INPUT_DIGITS = 12  # of the hash that names an input in the note; as many as name the weights
 
@@ -62,10 +64,25 @@ def run_jobs(jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool) ->
         WeightsError: Likewise.
         DeviceError: Likewise.
     """
+    return run_each(jobs, partial(_enhance, method=method, overwrite=overwrite))
+
+
+def run_each(jobs: Sequence[Job], work: Callable[[Job], Outcome]) -> Iterator[Outcome]:
+    """Do the same work for photographs one after the other, yielding each outcome as it comes.
+
+    Args:
+        jobs: What to read and write.
+        work: What to do for one of them; an error it raises is the outcome of that one.
+
+    Raises:
+        SettingsError: If the work refuses its settings, which would fail for every photograph alike.
+        WeightsError: Likewise.
+        DeviceError: Likewise.
+    """
     for job in jobs:
         started = time.perf_counter()
         try:
-            outcome = _run(job, method, overwrite=overwrite)
+            outcome = work(job)
         except (SettingsError, WeightsError, DeviceError):
             raise
         except (PhotoError, OSError) as error:
@@ -75,19 +92,19 @@ def run_jobs(jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool) ->
         yield replace(outcome, seconds=round(time.perf_counter() - started, 3))
 
 
-def _run(job: Job, method: PreparedMethod, *, overwrite: bool) -> Outcome:
-    source = _digest(job.source)
+def _enhance(job: Job, method: PreparedMethod, *, overwrite: bool) -> Outcome:
+    source = digest_file(job.source)
     if job.target.exists() and not overwrite:
-        return _judge_existing(job, method.provenance, source)
+        return judge_existing(job, method.provenance, source)
     photo = enhance(read_photo(job.source), method)
     photo = replace(photo, provenance=MappingProxyType({**photo.provenance, "input": source}))
-    _make_folder(job.target.parent)
+    make_folder(job.target.parent)
     write_photo(photo, job.target, overwrite=overwrite, inputs=(job.source,))
     height, width = photo.pixels.shape[:2]
     return Outcome(job=job, status="done", width=width, height=height)
 
 
-def _digest(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """Return the first digits of the SHA-256 of a file's bytes: two photographs may share a name."""
     if not path.is_file():
         raise PhotoReadError(f"{path}: no such file; check the name and the folder")
@@ -95,7 +112,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:INPUT_DIGITS]
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make an output folder and those above it, or raise a PhotoWriteError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,7 +122,14 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _judge_existing(job: Job, expected: Mapping[str, str], source: str) -> Outcome:
+def judge_existing(job: Job, expected: Mapping[str, str], source: str) -> Outcome:
+    """Say what becomes of a job whose output is there: it is skipped, or fails.
+
+    Args:
+        job: The job.
+        expected: The note that the output would have now, the input aside.
+        source: Hash of the input, as the note has it.
+    """
     found = read_provenance(job.target)
     made = describe(found) if "method" in found else "something that left no note"
     if not expected.items() <= found.items():
@@ -123,3 +148,35 @@ def describe(provenance: Mapping[str, str]) -> str:
     told = {name: value for name, value in provenance.items() if name not in ("method", "version", "input")}
     rest = ", ".join(f"{name}={value}" for name, value in told.items())
     return provenance["method"] + (f" ({rest})" if rest else "")
+
+
+def of_status(outcomes: Sequence[Outcome], status: Status) -> list[Outcome]:
+    """Return the outcomes of one kind."""
+    return [outcome for outcome in outcomes if outcome.status == status]
+
+
+def line_of(outcome: Outcome) -> str:
+    """Say in a line what became of one photograph."""
+    if outcome.status == "done":
+        return f"done {outcome.job.source} -> {outcome.job.target} ({outcome.seconds:.1f} s)"
+    # most reasons begin with the photograph's path or name; once is enough
+    source = outcome.job.source
+    reason = outcome.reason.removeprefix(f"{source}: ").removeprefix(f"{source.name}: ")
+    return f"{outcome.status} {outcome.job.source}: {reason}"
+
+
+def summary_of(planned: Jobs, outcomes: Sequence[Outcome], seconds: float) -> str:
+    """Say in a line what became of all photographs."""
+    done, skipped, failed = (of_status(outcomes, status) for status in STATUSES)
+    counts = f"{len(done)} done, {len(skipped)} skipped"
+    if skipped:
+        counts += f" ({skipped[0].reason})"
+    counts += f", {len(failed)} failed"
+    if planned.ignored:
+        counts += f", {planned.ignored} other files ignored"
+    return f"{counts}, in {seconds:.1f} s"
+
+
+def paths_of(outcome: Outcome) -> Mapping[str, str]:
+    """Return input and output by name."""
+    return {"input": str(outcome.job.source), "output": str(outcome.job.target)}

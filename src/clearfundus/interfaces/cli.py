@@ -34,6 +34,11 @@ VERBS = {
         "clearfundus enhance photographs/ -o clear/ --json",
         "clearfundus enhance photographs/ -o clahe/ --method clahe --set clip_limit=3.0",
     ),
+    "compare": (
+        "Show what every method makes of a photograph, on one sheet.",
+        "clearfundus compare eye.jpg -o sheet.png",
+        "clearfundus compare photographs/ -o sheets/ --methods gan,clahe",
+    ),
     "train": (
         "Train the networks on two folders of your own, one blurry and one clear.",
         "clearfundus train --config configs/paper.toml --blurry DIR --clear DIR -o RUN",

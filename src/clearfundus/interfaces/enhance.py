@@ -4,19 +4,23 @@ import json
 import sys
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from clearfundus.errors import SettingsError
+from clearfundus.interfaces.methods import SHORT_SOURCES
 from clearfundus.version import __version__
 
 if TYPE_CHECKING:
     from clearfundus.interfaces.batch import Outcome
     from clearfundus.interfaces.jobs import Jobs
+    from clearfundus.networks.weights import LoadedWeights
     from clearfundus.pipeline import PreparedMethod
+
+METHOD_HELP = f"One of {', '.join(SHORT_SOURCES)}; `clearfundus methods` tells more."
 
 
 def enhance(  # noqa: PLR0913 - one argument an option; this is the command line itself
@@ -24,7 +28,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
-    method: str = "gan",
+    method: Annotated[str, Parameter(help=METHOD_HELP)] = "gan",
     weights: str | None = None,
     device: str = "auto",
     size: Literal["native"] | int | None = None,
@@ -39,7 +43,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         inputs: Photographs, and folders to search for them, with all folders below.
         output: Folder for the results, which keep the names and the tree of an input folder. For a single
             photograph, a file.
-        method: gan, clahe or identity; `clearfundus methods` tells more.
+        method: Name of a method.
         weights: Name of shipped weights (`clearfundus info` lists them), or a weights file.
         device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
@@ -52,7 +56,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         overwrite: Make results anew that are there already. An input is never overwritten.
         json_: Write one JSON object to standard output.
     """
-    from clearfundus.interfaces.batch import run_jobs
+    from clearfundus.interfaces.batch import line_of, of_status, run_jobs, summary_of
     from clearfundus.interfaces.jobs import plan_jobs
     from clearfundus.interfaces.progress import show_progress
     from clearfundus.pipeline import prepare_method
@@ -64,14 +68,14 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     with show_progress(len(planned.jobs)) as report:
         for outcome in run_jobs(planned.jobs, prepared, overwrite=overwrite):
             outcomes.append(outcome)
-            report(_line(outcome), notable=outcome.status == "failed")
+            report(line_of(outcome), notable=outcome.status == "failed")
     seconds = round(time.perf_counter() - started, 3)
     if json_:
         text = json.dumps(_summary_object(prepared, planned, outcomes, seconds), indent=2)
     else:
-        text = _summary_text(planned, outcomes, seconds)
+        text = summary_of(planned, outcomes, seconds)
     sys.stdout.write(text + "\n")
-    return 1 if _of(outcomes, "failed") else 0
+    return 1 if of_status(outcomes, "failed") else 0
 
 
 def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
@@ -94,55 +98,32 @@ def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
-def _of(outcomes: Sequence["Outcome"], status: str) -> list["Outcome"]:
-    return [outcome for outcome in outcomes if outcome.status == status]
-
-
-def _line(outcome: "Outcome") -> str:
-    if outcome.status == "done":
-        return f"done {outcome.job.source} -> {outcome.job.target} ({outcome.seconds:.1f} s)"
-    # most reasons begin with the photograph's path or name; once is enough
-    source = outcome.job.source
-    reason = outcome.reason.removeprefix(f"{source}: ").removeprefix(f"{source.name}: ")
-    return f"{outcome.status} {outcome.job.source}: {reason}"
-
-
-def _summary_text(planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float) -> str:
-    done, skipped, failed = (_of(outcomes, status) for status in ("done", "skipped", "failed"))
-    counts = f"{len(done)} done, {len(skipped)} skipped"
-    if skipped:
-        counts += f" ({skipped[0].reason})"
-    counts += f", {len(failed)} failed"
-    if planned.ignored:
-        counts += f", {planned.ignored} other files ignored"
-    return f"{counts}, in {seconds:.1f} s"
-
-
 def _summary_object(
     prepared: "PreparedMethod", planned: "Jobs", outcomes: Sequence["Outcome"], seconds: float
 ) -> dict[str, object]:
-    weights = prepared.weights
+    from clearfundus.interfaces.batch import of_status, paths_of
+
     return {
         "version": __version__,
         "method": prepared.name,
         "settings": dict(prepared.provenance),
-        "weights": weights
-        and {
-            "name": weights.name,
-            "sha256": weights.sha256,
-            "diameter": weights.diameter,
-            "terms": weights.terms,
-        },
+        "weights": prepared.weights and describe_weights(prepared.weights),
         "done": [
-            {**_paths(outcome), "width": outcome.width, "height": outcome.height, "seconds": outcome.seconds}
-            for outcome in _of(outcomes, "done")
+            {**paths_of(outcome), "width": outcome.width, "height": outcome.height, "seconds": outcome.seconds}
+            for outcome in of_status(outcomes, "done")
         ],
-        "skipped": [{**_paths(outcome), "reason": outcome.reason} for outcome in _of(outcomes, "skipped")],
-        "failed": [{**_paths(outcome), "error": outcome.reason} for outcome in _of(outcomes, "failed")],
+        "skipped": [{**paths_of(outcome), "reason": outcome.reason} for outcome in of_status(outcomes, "skipped")],
+        "failed": [{**paths_of(outcome), "error": outcome.reason} for outcome in of_status(outcomes, "failed")],
         "ignored": planned.ignored,
         "seconds": seconds,
     }
 
 
-def _paths(outcome: "Outcome") -> Mapping[str, str]:
-    return {"input": str(outcome.job.source), "output": str(outcome.job.target)}
+def describe_weights(weights: "LoadedWeights") -> dict[str, object]:
+    """Return what the JSON output tells of weights."""
+    return {
+        "name": weights.name,
+        "sha256": weights.sha256,
+        "diameter": weights.diameter,
+        "terms": weights.terms,
+    }

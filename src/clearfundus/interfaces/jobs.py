@@ -8,8 +8,9 @@ from typing import Literal
 from clearfundus.errors import SettingsError
 from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
 
-Format = Literal["lossless", "same"]
-"""What results are written as: "lossless" keeps a lossless format and turns others to PNG, "same" keeps JPEG, too."""
+Format = Literal["lossless", "same", "png"]
+"""What results are written as: "lossless" keeps a lossless format and turns others to PNG, "same" keeps JPEG, too,
+"png" keeps PNG only."""
 
 FALLBACK_SUFFIX = ".png"
 """For photographs whose own format cannot be written, or cannot hold the note of how the picture was made."""
@@ -132,7 +133,11 @@ def _files_in(folder: Path, *, leave_out: Path) -> Iterator[Path]:
 
 
 def _target_name(source: Path, output_format: Format) -> str:
-    kept = NOTED_SUFFIXES if output_format == "same" else NOTED_SUFFIXES - LOSSY_SUFFIXES
+    kept = {
+        "same": NOTED_SUFFIXES,
+        "lossless": NOTED_SUFFIXES - LOSSY_SUFFIXES,
+        "png": frozenset({FALLBACK_SUFFIX}),
+    }[output_format]
     return source.name if source.suffix.lower() in kept else source.with_suffix(FALLBACK_SUFFIX).name
 
 

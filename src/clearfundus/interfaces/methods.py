@@ -3,9 +3,20 @@
 import inspect
 import json
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+SHORT_SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "gan": "Zhao et al. 2019",
+        "clahe": "Zuiderveld 1994",
+        "identity": "the photograph itself",
+    }
+)
+"""Every method -> its source, short enough for a label; here, for `METHODS` cannot be imported as fast as help is."""
 
 
 def methods(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:

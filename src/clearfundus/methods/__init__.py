@@ -18,4 +18,9 @@ Method = Callable[[Photo, Field], Photo]
 METHODS: Mapping[str, Method] = MappingProxyType({"gan": gan, "clahe": clahe, "identity": identity})
 """All methods by name; the first is the default."""
 
-__all__ = ["METHODS", "Method", "clahe", "gan", "identity"]
+EXTRAS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {"starck2003": ("curvelet", ("curvelets", "typing_extensions"))}
+)
+"""Methods that need more than this package does -> the extra that brings it, and what must be importable."""
+
+__all__ = ["EXTRAS", "METHODS", "Method", "clahe", "gan", "identity"]
