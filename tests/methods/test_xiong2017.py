@@ -1,0 +1,131 @@
+"""Xiong's reconstruction: what it undoes, what it leaves, and the bounds that keep it from noise and clipping."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from clearfundus import Field, Photo, SettingsError, find_field
+from clearfundus.fundus.foreground import measure_contrast, take_apart
+from clearfundus.fundus.frame import Frame, crop_to_field
+from clearfundus.methods.xiong2017 import bound_transmission, clear_up, even_light, xiong2017
+from drawn import blur_fundus, draw_fundus
+
+
+@cache
+def retina(side: int = 700) -> Frame:
+    pixels = skimage.data.retina().astype(np.float32) / 255
+    photo = Photo(pixels=cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
+    return crop_to_field(photo, find_field(photo))
+
+
+def hazed(frame: Frame, transmission: float) -> Photo:
+    layers = take_apart(frame.photo.pixels, frame.field)
+    light = cv2.resize(layers.light, frame.photo.pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return Photo(pixels=transmission * frame.photo.pixels + (1 - np.float32(transmission)) * light)
+
+
+def test_the_formula_undoes_the_model() -> None:
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.3, 0.8, (12, 15, 3)).astype(np.float32)
+    reflectance = rng.uniform(0.5, 1.2, (12, 15, 3)).astype(np.float32)
+    transmission = rng.uniform(0.3, 1, (12, 15)).astype(np.float32)
+    scattered = light * (reflectance * transmission[..., None] + 1 - transmission[..., None])
+    assert np.abs(clear_up(scattered, light, light, transmission) - light * reflectance).max() < 1e-5
+
+
+def test_a_clear_vivid_picture_passes_almost_unchanged() -> None:
+    frame = retina()
+    vivid = measure_contrast(frame.photo, frame.field) / 2
+    result = xiong2017(frame.photo, frame.field, clear_contrast=vivid, evenness=0, least_brightness=0)
+    assert np.abs(result.pixels - frame.photo.pixels)[frame.field.mask].mean() < 0.005
+
+
+def test_haze_is_undone() -> None:
+    frame = retina()
+    hazy, clear = hazed(frame, 0.5), measure_contrast(frame.photo, frame.field)
+    result = xiong2017(hazy, frame.field, clear_contrast=clear, evenness=0, least_brightness=0)
+    before = np.abs(hazy.pixels - frame.photo.pixels)[frame.field.mask].mean()
+    after = np.abs(result.pixels - frame.photo.pixels)[frame.field.mask].mean()
+    assert after < 0.5 * before
+    assert measure_contrast(result, frame.field) == pytest.approx(clear, rel=0.15)
+
+
+def test_the_light_becomes_even_and_keeps_its_mean_colour() -> None:
+    frame = retina()
+    layers = take_apart(frame.photo.pixels, frame.field)
+    light = layers.light[layers.mask]
+    target = even_light(layers, evenness=1, least_brightness=0, gain_limit=2.5)[layers.mask]
+    assert (target.std(0) < 0.5 * light.std(0)).all()
+    assert np.abs(target.mean(0) - light.mean(0)).max() < 0.03
+
+
+@pytest.mark.parametrize("picture", ["retina", "hazy", "drawn", "dark"])
+def test_the_bounds_keep_the_result_in_range_before_it_is_clipped(picture: str) -> None:
+    frame = retina()
+    if picture == "drawn":
+        drawn = blur_fundus(draw_fundus(300))
+        frame = crop_to_field(drawn, find_field(drawn))
+    pixels = hazed(frame, 0.4).pixels if picture == "hazy" else frame.photo.pixels
+    layers = take_apart(pixels * np.float32(0.4 if picture == "dark" else 1), frame.field)
+    target = even_light(layers, evenness=1, least_brightness=0.5, gain_limit=2.5)
+    wanted = np.full(layers.mask.shape, 0.3, np.float32)
+    transmission = bound_transmission(wanted, layers, target, amplification_limit=6)
+    result = clear_up(layers.pixels, layers.light, target, transmission)[layers.mask]
+    unbound = clear_up(layers.pixels, layers.light, target, wanted)[layers.mask]
+    assert result.min() > -1e-4
+    assert result.max() < 1 + 1e-4
+    assert unbound.min() < -0.01 or unbound.max() > 1.01 or picture in ("hazy", "drawn")
+
+
+def test_noise_in_a_dark_blob_is_amplified_no_more_than_allowed() -> None:
+    rng = np.random.default_rng(0)
+    pixels = blur_fundus(draw_fundus(400)).pixels.copy()
+    row, column = np.mgrid[:400, :400]
+    blob = np.hypot(row - 280, column - 200)
+    pixels *= np.clip((blob - 40) / 20, 0.03, 1)[..., None].astype(np.float32)
+    pixels = np.clip(pixels + rng.normal(0, 0.003, pixels.shape), 0, 1).astype(np.float32)
+    result = xiong2017(Photo(pixels=pixels), Field(mask=np.ones((400, 400), bool))).pixels
+    for channel in range(3):
+        assert result[blob < 25, channel].std() < 6 * 0.003
+    assert np.abs(result[blob < 25].mean(0)).max() < 0.15
+
+
+def test_half_the_size_gives_nearly_the_same_result() -> None:
+    pixels = skimage.data.retina().astype(np.float32) / 255
+    photo = Photo(pixels=pixels[:1410, :1410])
+    mask = find_field(photo).mask
+    full = xiong2017(photo, Field(mask=mask)).pixels
+    half = cv2.resize(photo.pixels, (705, 705), interpolation=cv2.INTER_AREA)
+    small = np.ascontiguousarray(mask[::2, ::2])
+    found = xiong2017(Photo(pixels=half), Field(mask=small)).pixels
+    expected = cv2.resize(full, (705, 705), interpolation=cv2.INTER_AREA)
+    assert np.abs(found - expected)[small].mean() <= 0.011
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+def test_a_flat_picture_stays_flat(level: float) -> None:
+    photo = Photo(pixels=np.full((90, 131, 3), level, np.float32))
+    result = xiong2017(photo, Field(mask=np.ones((90, 131), bool)))
+    assert np.ptp(result.pixels) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"distance": 0.0}, "distance: found 0.0, expected a number above 0 and at most 10"),
+        ({"clear_contrast": float("nan")}, "clear_contrast: found nan"),
+        ({"least_transmission": 0.0}, "least_transmission: found 0.0"),
+        ({"evenness": 1.5}, "evenness: found 1.5"),
+        ({"gain_limit": 0.5}, "gain_limit: found 0.5"),
+        ({"amplification_limit": 0.0}, "amplification_limit: found 0.0"),
+        ({"window": 0.0}, "window: found 0.0"),
+        ({"least_brightness": -1.0}, "least_brightness: found -1.0"),
+    ],
+)
+def test_numbers_out_of_range_are_named(parameters: dict, message: str) -> None:
+    photo = Photo(pixels=np.zeros((8, 8, 3), np.float32))
+    with pytest.raises(SettingsError, match=message):
+        xiong2017(photo, Field(mask=np.ones((8, 8), bool)), **parameters)
