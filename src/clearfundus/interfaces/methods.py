@@ -13,6 +13,12 @@ SHORT_SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "gan": "Zhao et al. 2019",
         "clahe": "Zuiderveld 1994",
+        "mitra2018": "Mitra et al. 2018, reconstruction",
+        "zhou2018": "Zhou et al. 2018",
+        "xiong2017": "Xiong et al. 2017, reconstruction",
+        "he2011": "He et al. 2011",
+        "polesel2000": "Polesel et al. 2000",
+        "starck2003": "Starck et al. 2003",
         "identity": "the photograph itself",
     }
 )
