@@ -39,6 +39,12 @@ VERBS = {
         "clearfundus compare eye.jpg -o sheet.png",
         "clearfundus compare photographs/ -o sheets/ --methods gan,clahe",
     ),
+    "degrade": (
+        "Make clear photographs bad, in a known way, to test with.",
+        "clearfundus degrade eye.jpg -o eye_bad.png --model peli --severity 0.6 --seed 1",
+        "clearfundus degrade photographs/ -o bad/ --model cataract --json",
+        "clearfundus degrade eye.jpg -o again.png --repeat eye_bad.png.degradation.json",
+    ),
     "train": (
         "Train the networks on two folders of your own, one blurry and one clear.",
         "clearfundus train --config configs/paper.toml --blurry DIR --clear DIR -o RUN",
