@@ -36,3 +36,11 @@ def test_unevenness_is_that_of_a_ramp() -> None:
     # of the bare ramp: a uniform spread of 0.4 / sqrt(12) over a mean of 0.4; smoothing flattens its ends
     assert measure_unevenness(ramp, field) == pytest.approx(1 / np.sqrt(12), rel=0.1)
     assert measure_unevenness(ramp * np.float32(0.5), field) == pytest.approx(measure_unevenness(ramp, field), rel=1e-4)
+
+
+def test_the_corner_of_a_bright_zone_is_background_among_its_own() -> None:
+    # near the corner three quarters of all neighbours are dark, yet it is no vessel and no disc
+    green = np.full((256, 256), 0.3, np.float32)
+    green[128:, 128:] = 0.6
+    background = find_background(green, np.ones(green.shape, bool), distance=1, sigma=20)
+    assert background[131:136, 131:136].all()

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from scipy.stats import spearmanr
 
-from clearfundus import Photo, find_field, read_photo
+from clearfundus import Field, Photo, find_field, read_photo
 from clearfundus.fundus.foreground import measure_contrast, take_apart
 from clearfundus.fundus.frame import Frame, crop_to_field
 
@@ -69,3 +69,10 @@ def test_it_falls_with_the_grade_of_the_cataract(data_folder: Path) -> None:
     found = spearmanr(grades, contrasts).statistic
     assert len(rows) >= 50
     assert found <= -0.8  # -0.85 over 118 photographs when this was written
+
+
+def test_slow_changes_of_the_retina_are_background_and_have_no_contrast() -> None:
+    wave = 0.4 * (1 + 0.2 * np.sin(np.arange(400) / 400 * 4 * np.pi))
+    pixels = np.tile(wave[None, :, None], (400, 1, 3)).astype(np.float32)
+    layers = take_apart(pixels, Field(mask=np.ones((400, 400), bool)))
+    assert np.median(layers.contrast) < 0.02

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from clearfundus import Field, Photo, SettingsError, find_field
-from clearfundus.fundus.foreground import measure_contrast, take_apart
+from clearfundus.fundus.foreground import Layers, measure_contrast, take_apart
 from clearfundus.fundus.frame import Frame, crop_to_field
 from clearfundus.methods.xiong2017 import bound_transmission, clear_up, even_light, xiong2017
 from drawn import blur_fundus, draw_fundus
@@ -78,6 +78,29 @@ def test_the_bounds_keep_the_result_in_range_before_it_is_clipped(picture: str) 
     assert result.min() > -1e-4
     assert result.max() < 1 + 1e-4
     assert unbound.min() < -0.01 or unbound.max() > 1.01 or picture in ("hazy", "drawn")
+
+
+def flat_layers(light: np.ndarray, pixels: np.ndarray) -> Layers:
+    mask, nothing = np.ones(light.shape[:2], bool), np.zeros(light.shape[:2], np.float32)
+    return Layers(pixels=pixels, mask=mask, diameter=100, light=light, contrast=nothing)
+
+
+def test_light_and_contrast_together_are_amplified_no_more_than_allowed() -> None:
+    light = np.full((100, 100, 3), 0.1, np.float32)
+    layers = flat_layers(light, light)
+    wanted = np.full((100, 100), 0.3, np.float32)
+    found = bound_transmission(wanted, layers, light * 2, amplification_limit=5)
+    assert found == pytest.approx(np.full((100, 100), 2 / 5), abs=1e-5)
+
+
+def test_a_bright_spot_in_dim_light_is_not_pushed_above_1() -> None:
+    light = np.full((100, 100, 3), 0.8, np.float32)
+    light[:, :20] = 0.4
+    pixels = light.copy()
+    pixels[50, 10] = 0.9
+    target = even_light(flat_layers(light, pixels), evenness=1, least_brightness=0.5, gain_limit=2.5)
+    assert (pixels * target / light).max() <= 1 + 1e-5
+    assert target[0, 5, 0] > 0.7
 
 
 def test_noise_in_a_dark_blob_is_amplified_no_more_than_allowed() -> None:
