@@ -103,7 +103,7 @@ def test_a_bright_spot_in_dim_light_is_not_pushed_above_1() -> None:
     assert target[0, 5, 0] > 0.7
 
 
-def test_noise_in_a_dark_blob_is_amplified_no_more_than_allowed() -> None:
+def test_a_dark_blob_is_neither_crushed_nor_filled_with_coloured_noise() -> None:
     rng = np.random.default_rng(0)
     pixels = blur_fundus(draw_fundus(400)).pixels.copy()
     row, column = np.mgrid[:400, :400]
@@ -111,9 +111,10 @@ def test_noise_in_a_dark_blob_is_amplified_no_more_than_allowed() -> None:
     pixels *= np.clip((blob - 40) / 20, 0.03, 1)[..., None].astype(np.float32)
     pixels = np.clip(pixels + rng.normal(0, 0.003, pixels.shape), 0, 1).astype(np.float32)
     result = xiong2017(Photo(pixels=pixels), Field(mask=np.ones((400, 400), bool))).pixels
-    for channel in range(3):
-        assert result[blob < 25, channel].std() < 6 * 0.003
-    assert np.abs(result[blob < 25].mean(0)).max() < 0.15
+    noise = result[blob < 25].std(axis=0) / 0.003
+    assert noise.max() < 3
+    assert noise.min() > 1  # unbound, the blob would be crushed to black
+    assert noise.max() < 1.5 * noise.min()  # the same in all channels: no colour
 
 
 def test_half_the_size_gives_nearly_the_same_result() -> None:
