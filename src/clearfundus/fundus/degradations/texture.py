@@ -11,28 +11,31 @@ from clearfundus.photo import Gray, Pixels
 
 GRAIN = 1 / 540
 """Side of a noise grain in field diameters: a pixel at the size the noise was published for."""
-GRAIN_KNOTS = 1080
+GRAIN_KNOTS = 640
 MAP_PITCH = 1 / 96
 MAP_KNOTS = 256
-"""Both grids are wider than two diameters; beyond, they repeat."""
+"""Both grids are wider than the field; beyond their edge they repeat."""
+CUBIC_LOSS = 6 / 7
+"""Deviation of white noise between its knots over that at them: the mean over all places of the sum of the squared
+weights of OpenCV's cubic interpolation is 6/7 along each axis."""
 
 
 def noise(shape: tuple[int, int], field: Field, deviation: float, random: np.random.Generator) -> Pixels:
     """Draw noise with grains of 1/540 of the field, each channel for itself.
 
-    At a field of 540 pixels it is white, of the asked deviation. A larger photograph shows each grain over several
-    pixels, and a smaller one their average, as if it had been resized after the noise.
+    A photograph of a field larger than 540 pixels shows each grain over several pixels, and a smaller one their
+    average, as if it had been resized after the noise.
 
     Args:
         shape: Height and width of the picture.
         field: Its field of view.
-        deviation: Standard deviation of a grain, on the scale [0, 1].
+        deviation: Standard deviation of a pixel at a field above 540, on the scale [0, 1].
         random: Where chance comes from.
 
     Returns:
         (H, W, 3), mean about 0.
     """
-    grid = random.standard_normal((GRAIN_KNOTS, GRAIN_KNOTS, 3), dtype=np.float32) * np.float32(deviation)
+    grid = random.standard_normal((GRAIN_KNOTS, GRAIN_KNOTS, 3), dtype=np.float32) * np.float32(deviation / CUBIC_LOSS)
     return _spread(grid, GRAIN, shape, field)
 
 
