@@ -126,7 +126,7 @@ def flatten(green: Gray, mask: Mask, diameter: float) -> Gray:
     wide = BACKGROUND_SIGMA * diameter
     detail = (smooth(green, DETAIL_SIGMA * diameter, mask) - smooth(green, wide, mask)) * mask
     deviation = np.sqrt(np.maximum(smooth(detail * detail, wide, mask), 0))
-    flat: Gray = detail / np.maximum(deviation, SMALLEST_DEVIATION)
+    flat = np.asarray(detail / np.maximum(deviation, SMALLEST_DEVIATION), dtype=np.float32)
     return flat
 
 
