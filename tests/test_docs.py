@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import clearfundus as cf
+from clearfundus.methods import METHODS
 from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
 from clearfundus.photo.encoding import DEEP_SUFFIXES
+from clearfundus.pipeline import free_parameters
 from clearfundus.pretrained import FOLDER
 from clearfundus.training.config import RunSettings
 from test_architecture import FLOORS, SOURCE
@@ -86,6 +88,28 @@ def test_the_table_of_settings_has_every_setting_with_its_default() -> None:
 def test_the_table_of_settings_says_where_each_value_comes_from() -> None:
     for cells in rows(read("docs/training.md"), "Settings"):
         assert cells[2] in {"paper", "chosen", "not in the paper"} or cells[0] == "`name`", cells[0]
+
+
+def divided(cell: str) -> str:
+    """Return a cell such as "5 / 255" as the number it is."""
+    above, line, below = cell.partition(" / ")
+    return str(float(above) / float(below)) if line else cell
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_table_of_a_methods_parameters_has_each_with_its_default(name: str) -> None:
+    found = {in_code(cells[0])[0]: divided(cells[1]) for cells in rows(read("docs/methods.md"), name)}
+    assert found == {key: as_toml(value) for key, value in free_parameters(METHODS[name]).items()}
+
+
+@pytest.mark.parametrize("name", ["mitra2018", "xiong2017"])
+def test_a_reconstruction_is_called_one_everywhere(name: str) -> None:
+    section = " ".join(read("docs/methods.md").partition(f"\n## {name}\n")[2].partition("\n## ")[0].split())
+    assert "**reconstruction**" in section
+    assert "Not known:" in section
+    line = next(line for line in read("README.md").splitlines() if line.startswith(f"| `{name}`"))
+    assert "reconstruction" in line
+    assert "reconstruction" in (METHODS[name].__doc__ or "")
 
 
 def test_the_table_of_read_formats_names_every_suffix() -> None:

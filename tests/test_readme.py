@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -63,7 +64,10 @@ def run_make(words: list[str]) -> None:
 
 def run_pip(words: list[str]) -> None:
     assert words[0] == "install"
-    assert set(words[1:]) <= {"."}
+    extras = re.findall(r"^clearfundus\[(\w+)\]$", words[1]) if len(words) == 2 else []
+    assert extras or set(words[1:]) <= {"."}
+    declared = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(extras) <= declared["optional-dependencies"].keys()
     assert (REPOSITORY / "pyproject.toml").is_file()
 
 

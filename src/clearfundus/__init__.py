@@ -28,6 +28,7 @@ from clearfundus.errors import (
     ClearfundusError,
     DeviceError,
     FieldNotFoundError,
+    MissingExtraError,
     PhotoError,
     PhotoReadError,
     PhotoWriteError,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from clearfundus.methods import METHODS
     from clearfundus.networks.weights import load_weights
     from clearfundus.photo import Photo, read_photo, read_provenance, write_photo
-    from clearfundus.pipeline import enhance, prepare_method
+    from clearfundus.pipeline import enhance, enhance_with_each, prepare_method
     from clearfundus.pretrained import shipped_weights
 
 _HOMES = {
@@ -54,6 +55,7 @@ _HOMES = {
     "find_field": "clearfundus.fundus.field",
     "METHODS": "clearfundus.methods",
     "enhance": "clearfundus.pipeline",
+    "enhance_with_each": "clearfundus.pipeline",
     "prepare_method": "clearfundus.pipeline",
     "load_weights": "clearfundus.networks.weights",
     "shipped_weights": "clearfundus.pretrained",
@@ -65,6 +67,7 @@ __all__ = [
     "DeviceError",
     "Field",
     "FieldNotFoundError",
+    "MissingExtraError",
     "Photo",
     "PhotoError",
     "PhotoReadError",
@@ -74,6 +77,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "enhance",
+    "enhance_with_each",
     "find_field",
     "load_weights",
     "prepare_method",

@@ -1,4 +1,5 @@
 import colorsys
+import sys
 
 import cv2
 import numpy as np
@@ -8,8 +9,8 @@ import skimage.data
 from clearfundus import Field, Photo, SettingsError, find_field
 from clearfundus.fundus.equalization import equalize
 from clearfundus.fundus.frame import crop_to_field
-from clearfundus.methods import mitra2018 as module
 from clearfundus.methods.mitra2018 import (
+    WORKING_SIDE,
     correct_max_min,
     find_white_levels,
     intensity,
@@ -118,7 +119,7 @@ def test_stage_one_keeps_the_mean_of_each_channel_over_the_field() -> None:
 def test_the_veil_of_the_reduced_copy_is_that_of_the_full_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, field = cropped(draw_fundus(800))
     reduced = remove_veil(photo.pixels, field, **VEIL_DEFAULTS)
-    monkeypatch.setattr(module, "WORKING_SIDE", 10_000)
+    monkeypatch.setattr(sys.modules[remove_veil.__module__], "WORKING_SIDE", 10_000)
     full = remove_veil(photo.pixels, field, **VEIL_DEFAULTS)
     difference = np.abs(reduced - full).max()
     assert 0 < difference < 0.002
@@ -255,7 +256,7 @@ def test_half_the_size_gives_the_same_picture() -> None:
     height, width = (length // 2 for length in field.mask.shape)
     half = cv2.resize(photo.pixels, (width, height), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(field.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    assert min(height, width) > module.WORKING_SIDE  # both are reduced, by different factors
+    assert min(height, width) > WORKING_SIDE  # both are reduced, by different factors
     full = cv2.resize(mitra2018(photo, field).pixels, (width, height), interpolation=cv2.INTER_AREA)
     small = mitra2018(Photo(pixels=half), Field(mask=mask)).pixels
     assert np.abs(full - small)[mask].mean() <= 0.011

@@ -96,7 +96,7 @@ def _brightness(photo: Photo) -> Gray:
 
 def _at_working_side(length: float, plane: Gray | Mask) -> float:
     """Return a length given in pixels at the working side, in those of a picture that may be smaller."""
-    return length * max(plane.shape) / WORKING_SIDE
+    return float(length * max(plane.shape) / WORKING_SIDE)
 
 
 def _threshold(brightness: Gray) -> float:

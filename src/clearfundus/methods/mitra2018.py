@@ -95,17 +95,9 @@ def mitra2018(  # noqa: PLR0913 - a method's numbers are its arguments
     Raises:
         SettingsError: If a number is out of range or a word unknown.
     """
-    numbers = {
-        "cutoff": cutoff,
-        "bright_adjustment": bright_adjustment,
-        "dark_adjustment": dark_adjustment,
-        "adjustment_exponent": adjustment_exponent,
-        "clipped_share": clipped_share,
-        "black_level": black_level,
-        "gamma_limit": gamma_limit,
-    }
-    for name, value in numbers.items():
-        check_number(name, value, *RANGES[name])
+    parameters = {name: value for name, value in locals().items() if name not in ("photo", "field")}
+    for name, (low, high) in RANGES.items():
+        check_number(name, parameters[name], low, high)
     check_choice("limits", limits, LIMITS)
     pixels = remove_veil(
         photo.pixels,
@@ -124,8 +116,7 @@ def mitra2018(  # noqa: PLR0913 - a method's numbers are its arguments
         mean=float(_channel_means(photo.pixels, field.mask).mean()),
         gamma_limit=gamma_limit,
     )
-    provenance = {**numbers, "clip_limit": clip_limit, "tiles": tiles, "limits": limits}
-    return photo.with_pixels(pixels, method="mitra2018", **{name: str(value) for name, value in provenance.items()})
+    return photo.with_pixels(pixels, method="mitra2018", **{name: str(value) for name, value in parameters.items()})
 
 
 def remove_veil(

@@ -10,6 +10,8 @@ more count as flat, and the photograph comes back nearly unchanged. By default t
 weights take 10 to 20 pixels to fall back after an edge, so a strong edge trails noise to its right.
 """
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -87,21 +89,8 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
     Raises:
         SettingsError: If a number is out of range.
     """
-    check_choice("thresholds", thresholds, ("auto", "published"))
-    check_number("low_variance", low_variance, 0)
-    check_number("high_variance", high_variance, low_variance)
-    check_number("low_percentile", low_percentile, 0, 100)
-    check_number("high_percentile", high_percentile, low_percentile, 100)
-    check_number("noise_floor", noise_floor, 0)
-    check_number("medium_gain", medium_gain, 0, HIGHEST_GAIN)
-    check_number("strong_gain", strong_gain, 0, HIGHEST_GAIN)
-    check_number("forgetting", forgetting, 0, 1, above=True)
-    check_number("step", step, 0, forgetting)
-    check_number("regularisation", regularisation, 0, LEVELS**2, above=True)
-    check_number("working_diameter", working_diameter, 16)
-    check_number("least_colour_gain", least_colour_gain, 0, 1)
-    check_number("most_colour_gain", most_colour_gain, 1, HIGHEST_GAIN)
-
+    parameters = {name: value for name, value in locals().items() if name not in ("photo", "field")}
+    _check(**parameters)
     light = luminance(photo.pixels)
     plane, mask = reduce_to_diameter(light, field, working_diameter)
     variance = local_variance(plane)
@@ -112,24 +101,30 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
     sharp = sharpen(plane, gain, step=step, forgetting=forgetting, regularisation=regularisation)
     change = ((sharp - plane) / LEVELS).astype(np.float32)
     change = np.asarray(cv2.resize(change, light.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
-    return photo.with_pixels(
-        add_light(photo.pixels, light, change, (least_colour_gain, most_colour_gain)),
-        method="polesel2000",
-        thresholds=thresholds,
-        low_variance=str(low_variance),
-        high_variance=str(high_variance),
-        low_percentile=str(low_percentile),
-        high_percentile=str(high_percentile),
-        noise_floor=str(noise_floor),
-        medium_gain=str(medium_gain),
-        strong_gain=str(strong_gain),
-        step=str(step),
-        forgetting=str(forgetting),
-        regularisation=str(regularisation),
-        working_diameter=str(working_diameter),
-        least_colour_gain=str(least_colour_gain),
-        most_colour_gain=str(most_colour_gain),
-    )
+    pixels = add_light(photo.pixels, light, change, (least_colour_gain, most_colour_gain))
+    return photo.with_pixels(pixels, method="polesel2000", **{name: str(value) for name, value in parameters.items()})
+
+
+def _check(thresholds: str, **numbers: float) -> None:
+    """Refuse a word or number out of range; two numbers also bound another."""
+    check_choice("thresholds", thresholds, ("auto", "published"))
+    check_number("forgetting", numbers["forgetting"], 0, 1, above=True)
+    check_number("regularisation", numbers["regularisation"], 0, LEVELS**2, above=True)
+    ranges = {
+        "low_variance": (0, math.inf),
+        "high_variance": (numbers["low_variance"], math.inf),
+        "low_percentile": (0, 100),
+        "high_percentile": (numbers["low_percentile"], 100),
+        "noise_floor": (0, math.inf),
+        "medium_gain": (0, HIGHEST_GAIN),
+        "strong_gain": (0, HIGHEST_GAIN),
+        "step": (0, numbers["forgetting"]),
+        "working_diameter": (16, math.inf),
+        "least_colour_gain": (0, 1),
+        "most_colour_gain": (1, HIGHEST_GAIN),
+    }
+    for name, (low, high) in ranges.items():
+        check_number(name, numbers[name], low, high)
 
 
 def reduce_to_diameter(light: Gray, field: Field, diameter: float) -> tuple[Plane, Mask]:

@@ -9,7 +9,7 @@ x = 2 c sigma and falls there by the factor 2^p. `continuous=True` climbs to (m/
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -152,6 +152,7 @@ def starck2003(  # noqa: PLR0913 - a method's numbers are its arguments
         SettingsError: If a number is out of range.
         MissingExtraError: If the packages of the extra `curvelet` are not installed.
     """
+    parameters = {name: str(value) for name, value in locals().items() if name not in ("photo", "field")}
     check_number("gain_cap", gain_cap, 1)
     curve = GainCurve(
         noise_multiple=noise_multiple,
@@ -172,14 +173,15 @@ def starck2003(  # noqa: PLR0913 - a method's numbers are its arguments
     check_number("working_diameter", working_diameter, SMALLEST_DIAMETER)
     require_extra("starck2003", "curvelet", ("curvelets", "typing_extensions"))
     change = _change(_reduced(photo.pixels, working_diameter / field.diameter), (scales, wedges), curve, levels)
-    height, width = photo.pixels.shape[:2]
-    if change.shape != photo.pixels.shape:
+    return photo.with_pixels(_added(photo.pixels, change), method="starck2003", **parameters)
+
+
+def _added(pixels: Pixels, change: Pixels) -> Pixels:
+    """Return the picture plus a change, which is enlarged if it is smaller."""
+    height, width = pixels.shape[:2]
+    if change.shape != pixels.shape:
         change = np.asarray(cv2.resize(change, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
-    change += photo.pixels
-    numbers = asdict(curve) | asdict(levels)  # "white" has set the cap aside
-    numbers |= {"gain_cap": gain_cap, "scales": scales, "wedges": wedges, "working_diameter": working_diameter}
-    provenance = {name: str(number) for name, number in numbers.items()}
-    return photo.with_pixels(change, method="starck2003", **provenance)
+    return pixels + change
 
 
 def _reduced(pixels: Pixels, factor: float) -> Pixels:
