@@ -105,6 +105,13 @@ def test_neither_order_nor_company_of_the_photographs_matters(run: Run, folder: 
     assert record_of(tmp_path / "some" / "a.png")["parameters"] != record_of(tmp_path / "some" / "c.png")["parameters"]
 
 
+def test_the_folder_of_a_photograph_does_not_matter(run: Run, folder: Path, tmp_path: Path) -> None:
+    (folder / "left" / "c.png").rename(folder / "left" / "a.png")
+    run(folder / "a.png", "-o", tmp_path / "one.png", "--model", "cofe")
+    run(folder / "left" / "a.png", "-o", tmp_path / "other.png", "--model", "cofe")
+    assert record_of(tmp_path / "one.png") == record_of(tmp_path / "other.png")
+
+
 def test_another_seed_gives_another_degradation(run: Run, folder: Path, tmp_path: Path) -> None:
     for seed in (1, 2, -3):
         run(folder / "a.png", "-o", tmp_path / f"{seed}.png", "--model", "cataract", "--seed", seed)

@@ -14,7 +14,7 @@ from clearfundus.fundus.degradations import DEGRADATIONS, Model, decibels
 from clearfundus.fundus.degradations.arcnet import KERNELS, ArcNet
 from clearfundus.fundus.degradations.cataract import Cataract
 from clearfundus.fundus.degradations.cofe import Cofe
-from clearfundus.fundus.degradations.cofe_parts import Halo, Hole, Spot, Tone
+from clearfundus.fundus.degradations.cofe_parts import BOX, CUT_OFF, Halo, Hole, Spot, Tone
 from clearfundus.fundus.degradations.focus import Focus
 from clearfundus.fundus.degradations.peli import LEVELS, Peli
 from clearfundus.fundus.degradations.texture import noise, smooth_map
@@ -289,3 +289,28 @@ def test_spots_are_as_bright_as_published() -> None:
     opacity = 1 - np.exp(-(0.5 + sizes / 25) * 0.3 * sizes / 25)
     assert np.allclose([spot.strength for spot in spots], (14 / 25 + 1 - sizes / 25) * opacity)
     assert {len(Cofe.draw(np.random.default_rng(seed), 1).spots) for seed in range(400)} == {0, 5, 6, 7, 8, 9, 10}
+
+
+@pytest.mark.parametrize(("sigmas", "share"), [(2 / 3, CUT_OFF), (0.8, CUT_OFF), (4, BOX), (5, BOX)])
+def test_a_cut_off_kernel_is_as_wide_as_said(sigmas: float, share: float) -> None:
+    # of halo, hole and dust: OpenCV's kernel of 101 pixels for the named deviation, in kernel widths
+    weights = cv2.getGaussianKernel(101, sigmas * 101).ravel()
+    assert np.sqrt(weights @ (np.arange(101) - 50.0) ** 2) / 101 == pytest.approx(share, rel=0.02)
+
+
+def test_edges_are_as_soft_as_the_published_kernels_make_them() -> None:
+    drawn = [Cofe.draw(np.random.default_rng(seed), 1) for seed in range(400)]
+    holes = [model.hole for model in drawn if model.hole]
+    kernels = np.array([hole.softness / (CUT_OFF * 2 * hole.radius) for hole in holes])
+    assert 0.55 <= kernels.min() < 0.56
+    assert 0.74 < kernels.max() <= 0.75
+    spots = [spot for model in drawn for spot in model.spots]
+    named = np.array([2 * (5 + 20 * 2 * spot.radius * 512 / 25) / 512 for spot in spots])
+    kernels = np.array([spot.softness for spot in spots]) / BOX / named
+    assert 0.2 <= kernels.min() < 0.202
+    assert 0.248 < kernels.max() <= 0.25
+    halos = [model.halo for model in drawn if model.halo]
+    for halo in halos:
+        reach = 2 * max(0.5 + abs(offset) for offset in halo.centre)
+        assert halo.softness == pytest.approx(CUT_OFF * abs(reach - 2 * halo.inner))
+        assert 0.375 <= halo.inner <= 0.5 < halo.outer
