@@ -37,7 +37,7 @@ MEASURES: Mapping[str, str] = {
     "contrast": "median over the field of the foreground contrast of `xiong2017`: how much darker than its background "
     "the darkest 2 % of each block are",
     "dL": "mean change of L (CIELAB)",
-    "chroma shift": "mean distance in the a, b plane between output and input",
+    "colour shift": "distance in the a, b plane between the mean colours of output and input",
     "hue shift": f"turn of the hue angle of the mean colour, in degrees, where its chroma is above {MIN_CHROMA:g}",
     "light": "coefficient of variation of green, smoothed over 1/12 of the field's diameter",
     "noise": "robust deviation of the Laplacian of gray (Immerkaer's kernel), in levels of 255",
@@ -109,7 +109,7 @@ def measure(output: Plane, before: Plane, field: Field) -> dict[str, float]:
     return {
         "contrast": measure_contrast(Photo(pixels=pixels), field),
         "dL": float(change[:, 0].mean()),
-        "chroma shift": float(np.hypot(change[:, 1], change[:, 2]).mean()),
+        "colour shift": float(np.hypot(*change[:, 1:].mean(0))),
         "hue shift": hue_shift(output.lab[mask].mean(0), before.lab[mask].mean(0)),
         "light": measure_unevenness(pixels, field),
         "noise": noise(output.gray, mask),
@@ -136,7 +136,8 @@ def noise(gray: Gray, mask: Mask) -> float:
 def describe(found: Mapping[str, Sequence[Mapping[str, float]]], count: int) -> str:
     """Return both tables with what the columns mean."""
     columns = list(MEASURES)
-    lines = [f"Medians over {count} photographs, clearfundus {__version__}.", ""]
+    lines = ["# What each method does to blurry photographs", ""]
+    lines += [f"Medians over {count} photographs, by `scripts/measure_methods.py` of clearfundus {__version__}.", ""]
     lines += table(found, columns, lambda values: f"{np.nanmedian(values):.3g}")
     lines += ["", "The same with 95 % intervals (percentile bootstrap over photographs).", ""]
     lines += table(found, columns, interval)

@@ -2,7 +2,8 @@
 
 Two shots of one eye differ by a shift, a turn and a scale, and, because the retina is curved and the camera stood
 elsewhere, by a little bending: a polynomial of the second order holds both. A pair that is not of one eye, or too
-hazy to tell, is refused: on real pairs the matches that agree number 3 to 6 or at least 149, seldom between.
+hazy to tell, is refused: then 3 to 6 matches agree by chance. A pair with few, 20 to 50, can be off by a percent of
+the diameter.
 """
 
 from dataclasses import dataclass, replace
