@@ -13,6 +13,7 @@ from typing import Literal
 from clearfundus.errors import QualityError
 from clearfundus.fundus.field import Field
 from clearfundus.photo import Photo
+from clearfundus.quality import contrast, entropy, piqe, psnr, ssim
 from clearfundus.quality.brisque import measure_brisque
 from clearfundus.quality.fniqe import measure_fniqe
 from clearfundus.quality.measured import Measured
@@ -135,8 +136,48 @@ def _check_reference(name: str, view: View, reference: View | None) -> None:
 
 
 _ALL = (
-    # with a reference: psnr, ssim, ssim_rgb
-    # of one picture, in the paper: entropy, entropy_rgb, brisque, niqe
+    # with a reference
+    Metric(
+        name="psnr",
+        function=psnr.measure_psnr,
+        needs_reference=True,
+        direction="higher",
+        range=(0, inf),
+        conventions=psnr.CONVENTIONS,
+    ),
+    Metric(
+        name="ssim",
+        function=ssim.measure_ssim,
+        needs_reference=True,
+        direction="higher",
+        range=(-1, 1),
+        conventions=ssim.CONVENTIONS,
+    ),
+    Metric(
+        name="ssim_rgb",
+        function=ssim.measure_ssim_rgb,
+        needs_reference=True,
+        direction="higher",
+        range=(-1, 1),
+        conventions=ssim.CONVENTIONS_RGB,
+    ),
+    # of one picture, in the paper
+    Metric(
+        name="entropy",
+        function=entropy.measure_entropy,
+        needs_reference=False,
+        direction="higher",
+        range=(0, 8),
+        conventions=entropy.CONVENTIONS,
+    ),
+    Metric(
+        name="entropy_rgb",
+        function=entropy.measure_entropy_rgb,
+        needs_reference=False,
+        direction="higher",
+        range=(0, 8),
+        conventions=entropy.CONVENTIONS_RGB,
+    ),
     Metric(
         name="brisque",
         function=measure_brisque,
@@ -161,7 +202,7 @@ _ALL = (
             "The model is of photographs of the world, so all fundus photographs lie far off; CLAHE improves it."
         ),
     ),
-    # of one picture, beside the paper: fniqe, piqe, rms_contrast, vessel_contrast, tenengrad
+    # of one picture, beside the paper
     Metric(
         name="fniqe",
         function=measure_fniqe,
@@ -172,6 +213,38 @@ _ALL = (
             "NIQE with mean and covariance of clear fundus photographs; always with the name of the fit, and compared "
             "only within one fit. Photographs smaller than the side are enlarged, which it takes for blur."
         ),
+    ),
+    Metric(
+        name="piqe",
+        function=piqe.measure_piqe,
+        needs_reference=False,
+        direction="lower",
+        range=(0, 100),
+        conventions=piqe.CONVENTIONS,
+    ),
+    Metric(
+        name="rms_contrast",
+        function=contrast.measure_rms_contrast,
+        needs_reference=False,
+        direction="none",
+        range=(0, inf),
+        conventions=contrast.CONVENTIONS_RMS,
+    ),
+    Metric(
+        name="vessel_contrast",
+        function=contrast.measure_vessel_contrast,
+        needs_reference=False,
+        direction="none",
+        range=(0, 1),
+        conventions=contrast.CONVENTIONS_VESSELS,
+    ),
+    Metric(
+        name="tenengrad",
+        function=contrast.measure_tenengrad,
+        needs_reference=False,
+        direction="none",
+        range=(0, inf),
+        conventions=contrast.CONVENTIONS_TENENGRAD,
     ),
 )
 
