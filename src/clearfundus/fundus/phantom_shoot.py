@@ -15,6 +15,7 @@ class Shoot:
     """A vessel between two forks, while it grows and after.
 
     Attributes:
+        number: Its index among the shoots.
         parent: Index of the shoot it comes from; -1 at the disc.
         artery: Of which tree.
         radius: In field diameters, the same all along.
@@ -26,6 +27,7 @@ class Shoot:
         side: The side of its last branch, 1 or -1.
     """
 
+    number: int
     parent: int
     artery: bool
     radius: float
@@ -39,17 +41,17 @@ class Shoot:
 
 @dataclass(eq=False)
 class Thicket:
-    """All that has grown: points with the direction, radius and kind of their vessel, six rows that double."""
+    """All that has grown: points with their vessel's direction, radius, kind, number and parent, in columns."""
 
     count: int = 0
-    table: Points = field(default_factory=lambda: np.zeros((6, 8192)))
+    table: Points = field(default_factory=lambda: np.zeros((8, 8192)))
 
     def add(self, point: tuple[float, float], shoot: Shoot) -> None:
         """Note one step of a vessel."""
         if self.count == self.table.shape[1]:
             self.table = np.concatenate([self.table, np.zeros_like(self.table)], axis=1)
         direction = (np.sin(shoot.heading), np.cos(shoot.heading))
-        self.table[:, self.count] = (*point, *direction, shoot.radius, shoot.artery)
+        self.table[:, self.count] = (*point, *direction, shoot.radius, shoot.artery, shoot.number, shoot.parent)
         self.count += 1
 
     def near(self, point: tuple[float, float], reach: float) -> Points:

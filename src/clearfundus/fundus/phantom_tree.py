@@ -67,6 +67,7 @@ class _Grower:
         root = self.eye.disc + ([0.003, -0.026] if artery else [-0.002, -0.012])
         for down in (-1, 1):
             stem = Shoot(
+                number=len(self.shoots),
                 parent=-1,
                 artery=artery,
                 radius=(ARTERY_RADIUS if artery else VEIN_RADIUS) * self.rng.uniform(0.92, 1.08),
@@ -87,6 +88,7 @@ class _Grower:
         """Add a child at the tip of a shoot, let it take its first steps and wait."""
         stem = self.shoots[parent]
         child = Shoot(
+            number=len(self.shoots),
             parent=parent,
             artery=stem.artery,
             radius=radius,
@@ -147,7 +149,7 @@ class _Grower:
     def _has_room(self, stem: Shoot, radius: float, turn: float) -> bool:
         """Tell whether a branch could grow straight on for a little."""
         point, heading = stem.points[-1], stem.heading + turn
-        child = Shoot(parent=-1, artery=stem.artery, radius=radius, points=[point], heading=heading)
+        child = Shoot(number=-1, parent=stem.number, artery=stem.artery, radius=radius, points=[point], heading=heading)
         for _ in range(round(PROBE / STEP)):
             point = _ahead(point, heading)
             if self._blocked(child, point, stem.points[-1]):
@@ -213,7 +215,8 @@ class _Grower:
             return False
         # the parent and the sibling are near where a shoot begins, as is its own last part everywhere
         recent = shoot.points[-5:] if len(shoot.points) > 1 else shoot.points
-        foreign = _apart(rows, start) > 0.008 + 2.8 * (rows[:, 4] + shoot.radius) / 2
+        family = (rows[:, 6] == shoot.parent) | (rows[:, 7] == shoot.parent)
+        foreign = ~family | (_apart(rows, start) > 0.008 + 2.8 * (rows[:, 4] + shoot.radius) / 2)
         for mine in recent:
             foreign &= _apart(rows, mine) > STEP / 4
         return bool(np.any(_apart(rows[foreign], point) < rows[foreign, 4] + shoot.radius + 0.005))
