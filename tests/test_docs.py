@@ -112,6 +112,12 @@ def test_a_reconstruction_is_called_one_everywhere(name: str) -> None:
     assert "reconstruction" in (METHODS[name].__doc__ or "")
 
 
+def test_the_table_of_measures_has_each_with_its_direction() -> None:
+    found = {in_code(cells[0])[0]: tuple(cells[1:3]) for cells in rows(read("docs/measures.md"), "Table")}
+    expected = {m.name: ("yes" if m.needs_reference else "no", m.direction) for m in cf.METRICS.values()}
+    assert found == expected
+
+
 def test_the_table_of_read_formats_names_every_suffix() -> None:
     named = [suffix for cells in rows(read("docs/formats.md"), "Read") for suffix in in_code(cells[1])]
     assert sorted(named) == sorted(READABLE_SUFFIXES)

@@ -8,6 +8,8 @@ import clearfundus
 
 NAMES = [
     "METHODS",
+    "METRICS",
+    "AlignmentError",
     "ClearfundusError",
     "DeviceError",
     "Field",
@@ -17,6 +19,7 @@ NAMES = [
     "PhotoError",
     "PhotoReadError",
     "PhotoWriteError",
+    "QualityError",
     "SettingsError",
     "TrainingError",
     "WeightsError",

@@ -10,9 +10,10 @@ The map of the package, from the ground up; imports go down only:
 
     errors       every error raised on purpose, drawn as a tree
     photo        Photo, and its way from and to a file
-    fundus       the field of view; crop to it and put back; what blurs a photograph
+    fundus       the field of view; crop to it and put back; align; degrade; a photograph drawn with its vessels
     networks     the paper's generator and discriminator, weights files, devices
     methods      METHODS: name -> (Photo, Field) -> Photo
+    quality      METRICS: name -> a measure of a photograph, some beside a reference
     training     the paper's training, from a TOML file to weights
     pipeline     enhance(): the floors in order
     interfaces   the command line
@@ -25,6 +26,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from clearfundus.errors import (
+    AlignmentError,
     ClearfundusError,
     DeviceError,
     FieldNotFoundError,
@@ -32,6 +34,7 @@ from clearfundus.errors import (
     PhotoError,
     PhotoReadError,
     PhotoWriteError,
+    QualityError,
     SettingsError,
     TrainingError,
     WeightsError,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from clearfundus.photo import Photo, read_photo, read_provenance, write_photo
     from clearfundus.pipeline import enhance, enhance_with_each, prepare_method
     from clearfundus.pretrained import shipped_weights
+    from clearfundus.quality import METRICS
 
 _HOMES = {
     "Photo": "clearfundus.photo",
@@ -54,6 +58,7 @@ _HOMES = {
     "Field": "clearfundus.fundus.field",
     "find_field": "clearfundus.fundus.field",
     "METHODS": "clearfundus.methods",
+    "METRICS": "clearfundus.quality",
     "enhance": "clearfundus.pipeline",
     "enhance_with_each": "clearfundus.pipeline",
     "prepare_method": "clearfundus.pipeline",
@@ -63,6 +68,8 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "METRICS",
+    "AlignmentError",
     "ClearfundusError",
     "DeviceError",
     "Field",
@@ -72,6 +79,7 @@ __all__ = [
     "PhotoError",
     "PhotoReadError",
     "PhotoWriteError",
+    "QualityError",
     "SettingsError",
     "TrainingError",
     "WeightsError",
