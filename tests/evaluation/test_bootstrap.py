@@ -54,6 +54,11 @@ def test_equal_values_have_an_interval_without_width() -> None:
     assert mean_intervals(np.full((5, 1), 0.1), seed=0) == [Interval(mean=0.1, low=0.1, high=0.1)]
 
 
+def test_of_two_values_it_is_from_one_to_the_other() -> None:
+    (found,) = mean_intervals(np.array([[24.31], [27.03]]), seed=0)
+    assert (found.low, found.high) == (pytest.approx(24.31), pytest.approx(27.03))
+
+
 @pytest.mark.parametrize(("values", "mean"), [([[3.0]], 3.0), ([[3.0], [inf]], inf)])
 def test_no_interval_is_made_up(values: list[list[float]], mean: float) -> None:
     (found,) = mean_intervals(np.array(values), seed=0)

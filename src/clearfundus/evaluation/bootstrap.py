@@ -16,6 +16,8 @@ RESAMPLES = 10_000
 CONFIDENCE = 0.95
 CHUNK = 500
 """Resamples that are drawn at a time, so that a thousand photographs need a few megabytes."""
+ROUNDING = 1e-12
+"""Share of the largest deviation from the mean below which a resample's mean is the mean."""
 CONVENTION = (
     f"mean over photographs, {CONFIDENCE:.0%} interval by the bootstrap (BCa, {RESAMPLES} resamples of the "
     "photographs, the same for every method and difference of one set); no interval from one photograph or with "
@@ -51,9 +53,11 @@ def _ends(values: Values, seed: int) -> tuple[Values, Values]:
     means = values.mean(axis=0)
     centred = values - means  # so that the rounding of large values plays no part
     drawn = _resampled_means(centred, np.random.default_rng(seed))
+    largest = np.abs(centred).max(axis=0)
+    # few photographs give many resamples whose mean is the mean; rounding must not put them on one side of it
+    drawn[np.abs(drawn) <= ROUNDING * largest] = 0
     below = (drawn < 0).mean(axis=0) + (drawn == 0).mean(axis=0) / 2
     # for a mean the jackknife's skewness is that of the values, over 6 n^(1/2)
-    largest = np.abs(centred).max(axis=0)
     scaled = centred / np.where(largest > 0, largest, 1)  # so that squares sum to 1 or more, or to 0
     acceleration = (scaled**3).sum(axis=0) / (6 * np.maximum((scaled**2).sum(axis=0), 1) ** 1.5)
     bias = ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn)))

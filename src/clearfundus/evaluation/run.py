@@ -1,0 +1,291 @@
+"""The evaluation, photograph by photograph: open it, let every method work, judge, save, and go on.
+
+Only one photograph and one result are held at a time. The fact to know: a photograph on which any method or measure
+fails is left out of all of them, and named; else the methods would be compared on different photographs.
+"""
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from clearfundus.errors import (
+    ClearfundusError,
+    DeviceError,
+    PhotoError,
+    PhotoWriteError,
+    QualityError,
+    SettingsError,
+    WeightsError,
+)
+from clearfundus.evaluation import bootstrap
+from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case
+from clearfundus.evaluation.parts import Part, digest_files, key_of, load_part, open_folder, save_part
+from clearfundus.evaluation.protocol import FITTED, Judge, Rules
+from clearfundus.evaluation.results import INPUT, PICTURES, Evaluation, Row
+from clearfundus.evaluation.table import summarise
+from clearfundus.fundus.frame import crop_to_field, put_back
+from clearfundus.methods import Method
+from clearfundus.photo import Photo, write_photo
+from clearfundus.version import __version__
+
+REFERENCE = "reference"
+PACKAGES = ("numpy", "scipy", "opencv-contrib-python-headless", "Pillow", "scikit-image", "torch")
+"""Whose versions `run.json` tells: they decide the last digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that decides what an evaluation finds, beside the photographs.
+
+    Attributes:
+        methods: Methods by name, without the input, which always stands first.
+        descriptions: Name -> method, parameters and weights, as text.
+        rules: What is measured.
+        simulation: How clear photographs are degraded; its seed is that of the bootstrap, too.
+    """
+
+    methods: Mapping[str, Method]
+    descriptions: Mapping[str, Mapping[str, str]]
+    rules: Rules
+    simulation: Simulation
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Return what must be the same in every part, ready for JSON."""
+        return {
+            "version": __version__,
+            "methods": {name: dict(one) for name, one in self.descriptions.items()},
+            "metrics": {name: one.conventions for name, one in self.rules.metrics.items()},
+            "protocols": list(self.rules.protocols),
+            "side": self.rules.side,
+            "simulation": asdict(self.simulation),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one photograph.
+
+    Attributes:
+        case: The photograph.
+        status: "done", "skipped" (measured before with the same settings), or "failed".
+        part: What was measured; None if it failed.
+        reason: Why it failed.
+        seconds: Time spent on it.
+    """
+
+    case: Case
+    status: Literal["done", "skipped", "failed"]
+    part: Part | None = None
+    reason: str = ""
+    seconds: float = 0.0
+
+
+def check_plan(plan: Plan, cases: Sequence[Case]) -> None:
+    """Refuse a plan under which a set would get no measure, or a method has the name of something else.
+
+    Args:
+        plan: The plan.
+        cases: What it is for.
+
+    Raises:
+        SettingsError: So.
+    """
+    for name in (INPUT, REFERENCE):
+        if name in plan.methods:
+            raise SettingsError(f"methods: found one named {name!r}, which stands for something else; rename it")
+    for set_ in dict.fromkeys(case.set for case in cases):
+        if not plan.rules.of_set(set_):
+            kind = "without" if set_ == "blurry" else "with"
+            raise SettingsError(
+                f"metrics: found {', '.join(plan.rules.metrics) or 'none'}, expected one {kind} a reference for the "
+                f"set {set_!r}; add one, or leave the set out"
+            )
+
+
+def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcome]:
+    """Measure photographs one after the other, yielding each outcome as it comes.
+
+    Args:
+        plan: How.
+        cases: The photographs.
+        folder: Where parts and pictures go. What is there already from the same files and settings is not made again.
+
+    Raises:
+        SettingsError: If the plan does not fit the cases, the folder is unusable, or a method refuses its settings.
+        RunMismatchError: If the folder was made with other settings.
+        OSError: If a part or picture cannot be written.
+    """
+    check_plan(plan, cases)
+    settings = plan.settings
+    open_folder(folder, settings)
+    for case in cases:
+        started = time.perf_counter()
+        try:
+            hashes = digest_files(case)
+            key = key_of(case, hashes, settings)
+            part = load_part(folder, case, key)
+            if part is not None and all(path.is_file() for path in _pictures(plan, case, folder).values()):
+                yield Outcome(case=case, status="skipped", part=part)
+                continue
+            part = _measure(plan, case, folder, hashes)
+        except (SettingsError, WeightsError, DeviceError, PhotoWriteError, OSError):
+            raise  # of no photograph's making
+        except ClearfundusError as error:
+            yield Outcome(case=case, status="failed", reason=str(error), seconds=_since(started))
+        except Exception as error:  # noqa: BLE001 - a fault met in one photograph must not cost the user the others
+            reason = f"unexpected {type(error).__name__}: {error}"
+            yield Outcome(case=case, status="failed", reason=reason, seconds=_since(started))
+        else:
+            save_part(part, folder, case, key)
+            yield Outcome(case=case, status="done", part=part, seconds=_since(started))
+
+
+def conclude(plan: Plan, outcomes: Sequence[Outcome], folder: Path, extra: Mapping[str, object]) -> Evaluation:
+    """Return the evaluation that outcomes add up to.
+
+    Args:
+        plan: How they were measured.
+        outcomes: What became of each photograph.
+        folder: Where the pictures lie.
+        extra: What `run.json` is to hold beside what is known here.
+    """
+    good = [(one.case, one.part) for one in outcomes if one.part is not None]
+    rows = tuple(row for _, part in good for row in part.rows)
+    directions = {name: metric.direction for name, metric in plan.rules.metrics.items()}
+    pictures = {(case.set, case.photograph): _pictures(plan, case, folder) for case, _ in good}
+    return Evaluation(
+        rows=rows,
+        summaries=summarise(rows, directions, plan.simulation.seed),
+        failures=tuple((one.case.name, one.reason) for one in outcomes if one.status == "failed"),
+        run=MappingProxyType({**_describe(plan, good), **extra}),
+        pictures={
+            (*key, name): path for key, all_ in pictures.items() for name, path in all_.items() if name != REFERENCE
+        },
+        references={key: all_[REFERENCE] for key, all_ in pictures.items() if REFERENCE in all_},
+    )
+
+
+def _measure(plan: Plan, case: Case, folder: Path, hashes: Mapping[str, str]) -> Part:
+    """Open a photograph and judge it and what every method makes of it; each picture is saved and let go."""
+    opened = open_case(case, plan.simulation)
+    judge = Judge(opened, case.set, plan.rules)
+    paths = _pictures(plan, case, folder)
+    rows: list[Row] = []
+    seconds: dict[str, float] = {}
+    enlarged = False
+    if opened.reference is not None:
+        _save(opened.reference, paths[REFERENCE])
+    for name, result, taken in _results(plan, opened):
+        _save(result, paths[name])
+        if name != INPUT:
+            seconds[name] = taken
+        found, larger = _judged(judge, case, name, result)
+        rows += found
+        enlarged |= larger
+    height, width = opened.photo.pixels.shape[:2]
+    notes = {
+        "files": {role: {"name": path.name, "sha256": hashes[role]} for role, path in case.files.items()},
+        "width": width,
+        "height": height,
+        "field_diameter": round(opened.field.diameter, 1),
+        "enlarged": enlarged,
+        **opened.notes,
+    }
+    return Part(rows=tuple(rows), notes=notes, seconds=seconds)
+
+
+def _judged(judge: Judge, case: Case, method: str, result: Photo) -> tuple[list[Row], bool]:
+    """Return a result's values, and whether it was enlarged to be judged."""
+    try:
+        scores = list(judge.scores(result))
+    except QualityError as error:
+        raise QualityError(
+            f"{method} cannot be judged, so the photograph is left out of all methods: {error}"
+        ) from error
+    rows = [
+        Row(
+            set=case.set,
+            photograph=case.photograph,
+            method=method,
+            metric=metric,
+            value=score.value,
+            protocol=score.protocol,
+            side=score.side,
+            blocks=score.blocks,
+            flat_share=score.flat_share,
+            fit=score.fit,
+        )
+        for metric, score in scores
+    ]
+    return rows, any(score.enlarged for _, score in scores)
+
+
+def _results(plan: Plan, opened: OpenCase) -> Iterator[tuple[str, Photo, float]]:
+    """Yield the input, then each method's result with the seconds it took; field and surround are made once."""
+    yield INPUT, opened.photo, 0.0
+    frame = crop_to_field(opened.photo, opened.field)
+    for name, method in plan.methods.items():
+        started = time.perf_counter()
+        try:
+            result = put_back(frame, method(frame.photo, frame.field))
+        except (SettingsError, WeightsError, DeviceError):
+            raise
+        except Exception as error:
+            told = str(error) if isinstance(error, ClearfundusError) else f"{type(error).__name__}: {error}"
+            raise PhotoError(f"{name} failed, so the photograph is left out of all methods: {told}") from error
+        yield name, result, _since(started)
+
+
+def _save(photo: Photo, path: Path) -> None:
+    """Save a result as an 8-bit PNG, without the photograph's metadata: what is scored is rounded alike."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_photo(Photo(pixels=photo.pixels, icc_profile=photo.icc_profile, name=photo.name), path, overwrite=True)
+
+
+def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:
+    """Return where the input's, every method's and the reference's pictures lie."""
+    names = [INPUT, *plan.methods, *([] if case.set == "blurry" else [REFERENCE])]
+    return {name: folder / PICTURES / case.set / case.photograph / f"{name}.png" for name in names}
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
+
+
+def _describe(plan: Plan, good: Sequence[tuple[Case, Part]]) -> dict[str, Any]:
+    """Return what `run.json` tells of how the numbers came to be."""
+    metrics = {
+        name: {
+            "direction": one.direction,
+            "needs_reference": one.needs_reference,
+            "range": [str(end) for end in one.range],
+            "conventions": one.conventions,
+        }
+        for name, one in plan.rules.metrics.items()
+    }
+    seconds = {name: [part.seconds[name] for _, part in good] for name in plan.methods}
+    return {
+        **plan.settings,
+        "metrics": metrics,
+        "seed": plan.simulation.seed,
+        "intervals": bootstrap.CONVENTION,
+        "fitted": f"metrics ending in {FITTED} are measured on pairs only",
+        "photographs": {case.name: part.notes for case, part in good},
+        "method_seconds": {name: round(sum(all_) / len(all_), 3) for name, all_ in seconds.items() if all_},
+        "packages": {name: _version(name) for name in PACKAGES},
+        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # OpenCV has several names
+        return None
