@@ -3,12 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Of `make table1`: a folder with test/blurry and test/pairs, and the methods to compare.
+DATA ?= ../shared/data
+METHODS ?= input,clahe,mitra2018,zhou2018,xiong2017,he2011,polesel2000,gan
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench clean
+.PHONY: help setup check test demo bench table1 clean
 
 help: ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 setup: $(READY) ## Make the virtual environment in .venv and install the package with its tools.
 
@@ -33,6 +36,10 @@ demo: setup ## Cloud a real photograph with a known haze, enhance it, and show b
 
 bench: setup ## Measure the README's speed figures on this machine.
 	set -e; for file in benchmarks/*.py; do $(RUN) "$$file"; done
+
+table1: setup ## Table 1 of Zhao et al. 2019 on the photographs in DATA, into out/table1; goes on where it was stopped.
+	$(RUN) -m clearfundus evaluate --blurry $(DATA)/test/blurry --pairs $(DATA)/test/pairs \
+	  --methods $(METHODS) -o out/table1
 
 clean: ## Remove the virtual environment and everything generated.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov build dist demo

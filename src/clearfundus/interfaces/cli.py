@@ -45,6 +45,12 @@ VERBS = {
         "clearfundus degrade photographs/ -o bad/ --model cataract --json",
         "clearfundus degrade eye.jpg -o again.png --repeat eye_bad.png.degradation.json",
     ),
+    "evaluate": (
+        "Compare methods on your photographs, with measures, intervals and a report.",
+        "clearfundus evaluate --blurry DIR -o OUT --methods clahe,zhou2018,gan",
+        "clearfundus evaluate --blurry DIR --pairs DIR --clear DIR -o OUT --protocol both",
+        "clearfundus evaluate --clear DIR -o OUT --simulated peli --severity 0.8 --metrics psnr,ssim --json",
+    ),
     "train": (
         "Train the networks on two folders of your own, one blurry and one clear.",
         "clearfundus train --config configs/paper.toml --blurry DIR --clear DIR -o RUN",

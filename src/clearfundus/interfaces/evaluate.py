@@ -1,0 +1,246 @@
+"""`clearfundus evaluate`: photographs and methods in, a table of means with intervals out, and a report."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from clearfundus.errors import SettingsError
+from clearfundus.interfaces.enhance import describe_weights
+from clearfundus.interfaces.methods import SHORT_SOURCES
+from clearfundus.version import __version__
+
+if TYPE_CHECKING:
+    from clearfundus.evaluation.cases import Case, SetName, Simulation
+    from clearfundus.evaluation.protocol import Rules
+    from clearfundus.evaluation.results import Evaluation
+    from clearfundus.evaluation.run import Outcome, Plan
+    from clearfundus.interfaces.comparison import Contestants
+    from clearfundus.pipeline import PreparedMethod
+    from clearfundus.quality import Metric
+
+INPUT_NAMES = frozenset({"input", "identity"})
+METHODS_HELP = (
+    f"Names with commas between, of input, {', '.join(SHORT_SOURCES)}. Unset: all whose packages are installed. The "
+    "input is always judged, too."
+)
+MODELS_HELP = "A file for a slot, as lpips=FILE; may be given again. Slots: brisque_matlab, niqe_matlab, lpips, fiqa."
+REPORT = "report.html"
+
+
+def evaluate(  # noqa: PLR0913 - one argument an option; this is the command line itself
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    blurry: Path | None = None,
+    pairs: Path | None = None,
+    clear: Path | None = None,
+    methods: Annotated[str | None, Parameter(help=METHODS_HELP)] = None,
+    weights: str | None = None,
+    device: str = "auto",
+    side: int = 768,
+    protocol: Literal["fov", "whole", "both"] = "fov",
+    seed: int = 0,
+    simulated: Literal["cataract", "peli", "arcnet", "cofe", "focus"] = "cataract",
+    severity: float = 0.6,
+    metrics: str | None = None,
+    model: Annotated[tuple[str, ...], Parameter(help=MODELS_HELP, negative="")] = (),
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Compare methods on your photographs, as Table 1 of Zhao et al. 2019 does.
+
+    In the output folder: table.csv (means with 95 % intervals), per_image.csv (every value), run.json (how they came
+    to be), report.html, pictures/. Run again, it goes on where it was stopped. A photograph on which one method or
+    measure fails is left out of all of them.
+
+    Args:
+        output: Folder for the results; new, empty, or one of an evaluation with the same settings.
+        blurry: Folder of blurry photographs, for the measures that need no reference.
+        pairs: Folder of two photographs an eye, for PSNR and SSIM: NAME_blurry beside NAME_clear (registered) or
+            NAME_clear_native (then registered here), and NAME_mask.png (white where both show retina) if you have it.
+        clear: Folder of clear photographs, which are degraded here, for PSNR and SSIM with an exact truth.
+        methods: Names of methods.
+        weights: Name of shipped weights, or a weights file, for gan.
+        device: auto, cpu, cuda or cuda:N, for gan. A named device is never replaced by another.
+        side: Longer side in pixels at which all results are judged.
+        protocol: fov judges inside the field of view, whole the frame with its black surround, both does both.
+        seed: Chance of the degradations and of the intervals is drawn from it.
+        simulated: How clear photographs are degraded; see clearfundus degrade.
+        severity: How much, from 0 to 1.
+        metrics: Names of measures with commas between. Unset: all there are.
+        model: A file for a measure whose numbers cannot ship. Load only files you trust.
+        json_: Write one JSON object to standard output.
+    """
+    from clearfundus.evaluation.cases import Simulation, find_cases
+
+    started = time.perf_counter()
+    folders = _folders(output, blurry=blurry, pairs=pairs, simulated=clear)
+    wanted = parse_names(metrics, "--metrics")
+    rules = _rules(wanted, model, protocol, side)
+    simulation = Simulation(model=simulated, severity=severity, seed=seed)
+    contestants = _prepare(methods, weights, device)
+    plan = _plan(contestants, device, rules, simulation)
+    outcomes = _work(plan, find_cases(folders), output)
+    extra = {
+        "absent": _absent(contestants, wanted, rules.metrics),
+        "folders": {name: str(folder) for name, folder in folders.items()},
+        "weights": _weights(contestants),
+        "device": device,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    evaluation = _finish(plan, outcomes, output, extra)
+    _tell(evaluation, outcomes, output, as_json=json_)
+    return 1 if evaluation.failures else 0
+
+
+def parse_names(words: str | None, option: str) -> list[str] | None:
+    """Read names with commas between; None stays None, which means all.
+
+    Raises:
+        SettingsError: If there is no name.
+    """
+    if words is None:
+        return None
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    if not names:
+        raise SettingsError(f"{option} {words!r}: found no name, expected names with commas between")
+    return names
+
+
+def _folders(output: Path, **found: Path | None) -> "dict[SetName, Path]":
+    """Return the folders that are given, by the name of their set."""
+    folders: dict[Any, Path] = {name: folder for name, folder in found.items() if folder is not None}
+    if not folders:
+        raise SettingsError("found no photographs to evaluate, expected --blurry, --pairs or --clear, or several")
+    for folder in folders.values():
+        if output.resolve().is_relative_to(folder.resolve()):
+            raise SettingsError(f"output {output} lies within {folder}, whose photographs are read; name another")
+    return folders
+
+
+def _rules(wanted: Sequence[str] | None, models: Sequence[str], protocol: str, side: int) -> "Rules":
+    from clearfundus.evaluation.protocol import Rules, choose_metrics
+    from clearfundus.quality.view import PROTOCOLS
+
+    metrics = choose_metrics(wanted, _load_models(models))
+    return Rules(metrics=metrics, protocols=[one for one in PROTOCOLS if protocol in (one, "both")], side=side)
+
+
+def _load_models(words: Sequence[str]) -> "Mapping[str, Metric]":
+    """Read `SLOT=FILE` words."""
+    from clearfundus.errors import QualityError
+    from clearfundus.quality.models import load_models
+
+    paths = {}
+    for word in words:
+        slot, equals, file = word.partition("=")
+        if not (slot and equals and file):
+            raise SettingsError(f"--model {word}: expected SLOT=FILE, as in --model lpips=alex.pt")
+        paths[slot] = Path(file)
+    try:
+        return load_models(paths)
+    except QualityError as error:
+        raise SettingsError(f"--model: {error}") from error
+
+
+def _prepare(methods: str | None, weights: str | None, device: str) -> "Contestants":
+    from clearfundus.interfaces.comparison import prepare_contestants
+
+    names = parse_names(methods, "--methods")
+    chosen = None if names is None else [name for name in names if name not in INPUT_NAMES]
+    return prepare_contestants(chosen, weights=weights, device=device)
+
+
+def _ready(contestants: "Contestants") -> "dict[str, PreparedMethod]":
+    from clearfundus.pipeline import PreparedMethod
+
+    return {name: one for name, one in contestants.items() if isinstance(one, PreparedMethod)}
+
+
+def _plan(contestants: "Contestants", device: str, rules: "Rules", simulation: "Simulation") -> "Plan":
+    from clearfundus.evaluation.run import Plan
+
+    ready = _ready(contestants)
+    descriptions = {
+        name: {**one.provenance, **({"sha256": one.weights.sha256, "device": device} if one.weights else {})}
+        for name, one in ready.items()
+    }
+    return Plan(methods=ready, descriptions=MappingProxyType(descriptions), rules=rules, simulation=simulation)
+
+
+def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome]":
+    """Do the work and show how far it has come."""
+    from clearfundus.evaluation.run import evaluate as measure
+    from clearfundus.interfaces.progress import show_progress
+
+    outcomes = []
+    with show_progress(len(cases)) as report:
+        for outcome in measure(plan, cases, output):
+            outcomes.append(outcome)
+            told = f": {outcome.reason}" if outcome.reason else f", {outcome.seconds:.1f} s" if outcome.seconds else ""
+            report(f"{outcome.status} {outcome.case.name}{told}", notable=outcome.status == "failed")
+    return outcomes
+
+
+def _absent(
+    contestants: "Contestants", wanted: Sequence[str] | None, metrics: "Mapping[str, Metric]"
+) -> dict[str, str]:
+    """Return what was asked for and is not there, with the reason."""
+    missing = {name: str(one) for name, one in contestants.items() if isinstance(one, Exception)}
+    slots = {name: "no file was given for it with --model" for name in wanted or () if name not in metrics}
+    return {**missing, **slots}
+
+
+def _weights(contestants: "Contestants") -> dict[str, object]:
+    return {name: describe_weights(one.weights) for name, one in _ready(contestants).items() if one.weights}
+
+
+def _finish(plan: "Plan", outcomes: "Sequence[Outcome]", output: Path, extra: Mapping[str, object]) -> "Evaluation":
+    """Write tables and report."""
+    from clearfundus.evaluation.report import write_report
+    from clearfundus.evaluation.results import save_evaluation
+    from clearfundus.evaluation.run import conclude
+
+    evaluation = conclude(plan, outcomes, output, extra)
+    save_evaluation(evaluation, output)
+    write_report(evaluation, output / REPORT)
+    return evaluation
+
+
+def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome]", output: Path, *, as_json: bool) -> None:
+    """Write the result to standard output."""
+    counts = {name: sum(one.status == name for one in outcomes) for name in ("done", "skipped", "failed")}
+    if as_json:
+        found = {
+            "version": __version__,
+            "output": str(output),
+            **counts,
+            "failures": [{"photograph": name, "reason": reason} for name, reason in evaluation.failures],
+            "absent": evaluation.run["absent"],
+            "table": [_plain(asdict(one)) for one in evaluation.summaries],
+            "seconds": evaluation.run["seconds"],
+        }
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    from clearfundus.interfaces.evaluation_table import print_tables
+
+    print_tables(evaluation.summaries, {name: one["direction"] for name, one in evaluation.run["metrics"].items()})
+    lines = [
+        f"{counts['done']} done, {counts['skipped']} measured before, {counts['failed']} failed; see {output / REPORT}",
+        *(f"left out: {name}: {reason}" for name, reason in evaluation.failures),
+        *(f"absent: {name}: {reason}" for name, reason in evaluation.run["absent"].items()),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: infinity and NaN become text."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
