@@ -110,6 +110,45 @@ def test_no_value_of_the_json_output_is_no_json(run: Run, eyes: Path) -> None:
     assert psnr["value"] == {"mean": "inf", "low": "nan", "high": "nan"}
 
 
+def test_a_measure_without_a_set_is_said_to_be_absent(run: Run, eyes: Path) -> None:
+    assert (
+        "absent: psnr: none of the folders"
+        in run("--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "input", *QUICK)[1]
+    )
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_another_model_file_is_another_setting(run: Run, eyes: Path) -> None:
+    import torch
+
+    class Constant(torch.nn.Module):
+        def __init__(self, value: float) -> None:
+            super().__init__()
+            self.value = value
+
+        def forward(self, picture: torch.Tensor) -> torch.Tensor:
+            return picture.mean() * 0 + self.value
+
+    words = ["--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "input", "--side", 64, "--metrics", "fiqa"]
+    for value in (1.0, 2.0):
+        torch.jit.trace(Constant(value), torch.zeros(1, 3, 8, 8)).save(str(eyes / f"{value}.pt"))
+    assert run(*words, "--model", f"fiqa={eyes / '1.0.pt'}")[0] == 0
+    assert {one.value for one in load_evaluation(eyes / "out").rows} == {1.0}
+    code, _, err = run(*words, "--model", f"fiqa={eyes / '2.0.pt'}")
+    assert code == 2
+    assert "models = " in err
+
+
+def test_if_every_photograph_fails_the_report_says_why(run: Run, eyes: Path) -> None:
+    # NIQE's blocks do not fit into a field of 64 pixels
+    words = ["--side", 64, "--metrics", "niqe", "--methods", "input"]
+    code, out, _ = run("--blurry", eyes / "blurry", "-o", eyes / "out", *words)
+    assert code == 1
+    assert "left out: blurry/a: input cannot be judged" in out
+    assert "blurry/a" in (eyes / "out" / "report.html").read_text(encoding="utf-8")
+    assert list((eyes / "out" / "pictures").rglob("*.png")) == []
+
+
 def test_both_protocols_are_measured(run: Run, eyes: Path) -> None:
     words = ["--clear", eyes / "clear", "-o", eyes / "out", "--methods", "clahe", "--protocol", "both", *QUICK]
     assert run(*words, "--simulated", "peli", "--severity", "0.3", "--seed", "4")[0] == 0
@@ -150,6 +189,8 @@ def test_what_is_absent_is_said(run: Run, eyes: Path, monkeypatch: pytest.Monkey
         (["-o", "out", "--blurry", "blurry", "--model", "lpips"], "expected SLOT=FILE"),
         (["-o", "out", "--blurry", "blurry", "--model", "beauty=x.pt"], "found the slot 'beauty'"),
         (["-o", "out", "--blurry", "blurry", "--side", "4"], "side: found 4"),
+        (["-o", "out", "--blurry", "blurry", "--model", "fiqa=a", "--model", "fiqa=b"], "fiqa is given twice"),
+        (["-o", "out", "--blurry", "blurry", "--seed", "-1"], "seed: found -1"),
         (["-o", "out", "--clear", "clear", "--severity", "2"], "severity: found 2.0"),
         (["-o", "out", "--clear", "clear", "--simulated", "fog"], "fog"),
     ],

@@ -41,7 +41,7 @@ class Simulation:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse an unknown model, and a severity out of range.
+        """Refuse an unknown model, and a severity or seed out of range.
 
         Raises:
             SettingsError: So.
@@ -50,6 +50,8 @@ class Simulation:
             raise SettingsError(f"simulated: found {self.model!r}, expected one of: {', '.join(DEGRADATIONS)}")
         if not 0 <= self.severity <= 1:
             raise SettingsError(f"severity: found {self.severity}, expected a number from 0 to 1")
+        if self.seed < 0:
+            raise SettingsError(f"seed: found {self.seed}, expected 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

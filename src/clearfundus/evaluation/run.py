@@ -4,15 +4,12 @@ Only one photograph and one result are held at a time. The fact to know: a photo
 fails is left out of all of them, and named; else the methods would be compared on different photographs.
 """
 
-import importlib.metadata
-import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 from clearfundus.errors import (
     ClearfundusError,
@@ -23,20 +20,18 @@ from clearfundus.errors import (
     SettingsError,
     WeightsError,
 )
-from clearfundus.evaluation import bootstrap
 from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case
 from clearfundus.evaluation.parts import Part, digest_files, key_of, load_part, open_folder, save_part
-from clearfundus.evaluation.protocol import FITTED, Judge, Rules
+from clearfundus.evaluation.protocol import Judge, Rules
+from clearfundus.evaluation.record import describe_run
 from clearfundus.evaluation.results import INPUT, PICTURES, Evaluation, Row
 from clearfundus.evaluation.table import summarise
-from clearfundus.fundus.frame import crop_to_field, put_back
+from clearfundus.fundus.frame import Frame, crop_to_field, put_back
 from clearfundus.methods import Method
 from clearfundus.photo import Photo, write_photo
 from clearfundus.version import __version__
 
 REFERENCE = "reference"
-PACKAGES = ("numpy", "scipy", "opencv-contrib-python-headless", "Pillow", "scikit-image", "torch")
-"""Whose versions `run.json` tells: they decide the last digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +43,14 @@ class Plan:
         descriptions: Name -> method, parameters and weights, as text.
         rules: What is measured.
         simulation: How clear photographs are degraded; its seed is that of the bootstrap, too.
+        models: Slot -> SHA-256 of the user's own file, for the metrics made of one.
     """
 
     methods: Mapping[str, Method]
     descriptions: Mapping[str, Mapping[str, str]]
     rules: Rules
     simulation: Simulation
+    models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def settings(self) -> dict[str, object]:
@@ -65,6 +62,7 @@ class Plan:
             "protocols": list(self.rules.protocols),
             "side": self.rules.side,
             "simulation": asdict(self.simulation),
+            "models": dict(self.models),
         }
 
 
@@ -137,10 +135,11 @@ def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcom
             part = _measure(plan, case, folder, hashes)
         except (SettingsError, WeightsError, DeviceError, PhotoWriteError, OSError):
             raise  # of no photograph's making
-        except ClearfundusError as error:
-            yield Outcome(case=case, status="failed", reason=str(error), seconds=_since(started))
         except Exception as error:  # noqa: BLE001 - a fault met in one photograph must not cost the user the others
-            reason = f"unexpected {type(error).__name__}: {error}"
+            for path in _pictures(plan, case, folder).values():
+                path.unlink(missing_ok=True)
+            known = isinstance(error, ClearfundusError)
+            reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
             yield Outcome(case=case, status="failed", reason=reason, seconds=_since(started))
         else:
             save_part(part, folder, case, key)
@@ -164,7 +163,7 @@ def conclude(plan: Plan, outcomes: Sequence[Outcome], folder: Path, extra: Mappi
         rows=rows,
         summaries=summarise(rows, directions, plan.simulation.seed),
         failures=tuple((one.case.name, one.reason) for one in outcomes if one.status == "failed"),
-        run=MappingProxyType({**_describe(plan, good), **extra}),
+        run=MappingProxyType({**describe_run(plan, good), **extra}),
         pictures={
             (*key, name): path for key, all_ in pictures.items() for name, path in all_.items() if name != REFERENCE
         },
@@ -189,6 +188,7 @@ def _measure(plan: Plan, case: Case, folder: Path, hashes: Mapping[str, str]) ->
         found, larger = _judged(judge, case, name, result)
         rows += found
         enlarged |= larger
+        del result  # before the next is made
     height, width = opened.photo.pixels.shape[:2]
     notes = {
         "files": {role: {"name": path.name, "sha256": hashes[role]} for role, path in case.files.items()},
@@ -232,15 +232,20 @@ def _results(plan: Plan, opened: OpenCase) -> Iterator[tuple[str, Photo, float]]
     yield INPUT, opened.photo, 0.0
     frame = crop_to_field(opened.photo, opened.field)
     for name, method in plan.methods.items():
-        started = time.perf_counter()
-        try:
-            result = put_back(frame, method(frame.photo, frame.field))
-        except (SettingsError, WeightsError, DeviceError):
-            raise
-        except Exception as error:
-            told = str(error) if isinstance(error, ClearfundusError) else f"{type(error).__name__}: {error}"
-            raise PhotoError(f"{name} failed, so the photograph is left out of all methods: {told}") from error
-        yield name, result, _since(started)
+        yield name, *_timed(frame, name, method)  # without a name of its own here, a result is let go at once
+
+
+def _timed(frame: Frame, name: str, method: Method) -> tuple[Photo, float]:
+    """Return a method's result and the seconds it took; a fault of the method names it."""
+    started = time.perf_counter()
+    try:
+        result = put_back(frame, method(frame.photo, frame.field))
+    except (SettingsError, WeightsError, DeviceError):
+        raise
+    except Exception as error:
+        told = str(error) if isinstance(error, ClearfundusError) else f"{type(error).__name__}: {error}"
+        raise PhotoError(f"{name} failed, so the photograph is left out of all methods: {told}") from error
+    return result, _since(started)
 
 
 def _save(photo: Photo, path: Path) -> None:
@@ -257,35 +262,3 @@ def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:
 
 def _since(started: float) -> float:
     return round(time.perf_counter() - started, 3)
-
-
-def _describe(plan: Plan, good: Sequence[tuple[Case, Part]]) -> dict[str, Any]:
-    """Return what `run.json` tells of how the numbers came to be."""
-    metrics = {
-        name: {
-            "direction": one.direction,
-            "needs_reference": one.needs_reference,
-            "range": [str(end) for end in one.range],
-            "conventions": one.conventions,
-        }
-        for name, one in plan.rules.metrics.items()
-    }
-    seconds = {name: [part.seconds[name] for _, part in good] for name in plan.methods}
-    return {
-        **plan.settings,
-        "metrics": metrics,
-        "seed": plan.simulation.seed,
-        "intervals": bootstrap.CONVENTION,
-        "fitted": f"metrics ending in {FITTED} are measured on pairs only",
-        "photographs": {case.name: part.notes for case, part in good},
-        "method_seconds": {name: round(sum(all_) / len(all_), 3) for name, all_ in seconds.items() if all_},
-        "packages": {name: _version(name) for name in PACKAGES},
-        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # OpenCV has several names
-        return None

@@ -1,5 +1,6 @@
 """`clearfundus evaluate`: photographs and methods in, a table of means with intervals out, and a report."""
 
+import hashlib
 import json
 import math
 import sys
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from clearfundus.evaluation.run import Outcome, Plan
     from clearfundus.interfaces.comparison import Contestants
     from clearfundus.pipeline import PreparedMethod
-    from clearfundus.quality import Metric
 
 INPUT_NAMES = frozenset({"input", "identity"})
 METHODS_HELP = (
@@ -82,13 +82,14 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     started = time.perf_counter()
     folders = _folders(output, blurry=blurry, pairs=pairs, simulated=clear)
     wanted = parse_names(metrics, "--metrics")
-    rules = _rules(wanted, model, protocol, side)
+    models = _model_files(model)
+    rules = _rules(wanted, models, protocol, side)
     simulation = Simulation(model=simulated, severity=severity, seed=seed)
     contestants = _prepare(methods, weights, device)
-    plan = _plan(contestants, device, rules, simulation)
+    plan = _plan(contestants, device, rules, simulation, models)
     outcomes = _work(plan, find_cases(folders), output)
     extra = {
-        "absent": _absent(contestants, wanted, rules.metrics),
+        "absent": _absent(contestants, wanted or (), [name for one in folders for name in rules.of_set(one)]),
         "folders": {name: str(folder) for name, folder in folders.items()},
         "weights": _weights(contestants),
         "device": device,
@@ -124,29 +125,30 @@ def _folders(output: Path, **found: Path | None) -> "dict[SetName, Path]":
     return folders
 
 
-def _rules(wanted: Sequence[str] | None, models: Sequence[str], protocol: str, side: int) -> "Rules":
-    from clearfundus.evaluation.protocol import Rules, choose_metrics
-    from clearfundus.quality.view import PROTOCOLS
-
-    metrics = choose_metrics(wanted, _load_models(models))
-    return Rules(metrics=metrics, protocols=[one for one in PROTOCOLS if protocol in (one, "both")], side=side)
-
-
-def _load_models(words: Sequence[str]) -> "Mapping[str, Metric]":
+def _model_files(words: Sequence[str]) -> dict[str, Path]:
     """Read `SLOT=FILE` words."""
-    from clearfundus.errors import QualityError
-    from clearfundus.quality.models import load_models
-
     paths = {}
     for word in words:
         slot, equals, file = word.partition("=")
         if not (slot and equals and file):
             raise SettingsError(f"--model {word}: expected SLOT=FILE, as in --model lpips=alex.pt")
+        if slot in paths:
+            raise SettingsError(f"--model {word}: {slot} is given twice")
         paths[slot] = Path(file)
+    return paths
+
+
+def _rules(wanted: Sequence[str] | None, models: Mapping[str, Path], protocol: str, side: int) -> "Rules":
+    from clearfundus.errors import QualityError
+    from clearfundus.evaluation.protocol import Rules, choose_metrics
+    from clearfundus.quality.models import load_models
+    from clearfundus.quality.view import PROTOCOLS
+
     try:
-        return load_models(paths)
+        metrics = choose_metrics(wanted, load_models(models))
     except QualityError as error:
         raise SettingsError(f"--model: {error}") from error
+    return Rules(metrics=metrics, protocols=[one for one in PROTOCOLS if protocol in (one, "both")], side=side)
 
 
 def _prepare(methods: str | None, weights: str | None, device: str) -> "Contestants":
@@ -163,15 +165,30 @@ def _ready(contestants: "Contestants") -> "dict[str, PreparedMethod]":
     return {name: one for name, one in contestants.items() if isinstance(one, PreparedMethod)}
 
 
-def _plan(contestants: "Contestants", device: str, rules: "Rules", simulation: "Simulation") -> "Plan":
+def _plan(
+    contestants: "Contestants", device: str, rules: "Rules", simulation: "Simulation", models: Mapping[str, Path]
+) -> "Plan":
     from clearfundus.evaluation.run import Plan
 
     ready = _ready(contestants)
     descriptions = {
-        name: {**one.provenance, **({"sha256": one.weights.sha256, "device": device} if one.weights else {})}
+        name: {**one.provenance, **({"sha256": one.weights.sha256, "device": _device(device)} if one.weights else {})}
         for name, one in ready.items()
     }
-    return Plan(methods=ready, descriptions=MappingProxyType(descriptions), rules=rules, simulation=simulation)
+    return Plan(
+        methods=ready,
+        descriptions=MappingProxyType(descriptions),
+        rules=rules,
+        simulation=simulation,
+        models={slot: hashlib.sha256(file.read_bytes()).hexdigest() for slot, file in models.items()},
+    )
+
+
+def _device(device: str) -> str:
+    """Return the device that the word stands for here; its last digits are not those of another."""
+    from clearfundus.networks.device import choose_device
+
+    return str(choose_device(device))
 
 
 def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome]":
@@ -188,13 +205,16 @@ def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome]
     return outcomes
 
 
-def _absent(
-    contestants: "Contestants", wanted: Sequence[str] | None, metrics: "Mapping[str, Metric]"
-) -> dict[str, str]:
+def _absent(contestants: "Contestants", wanted: Sequence[str], measured: Sequence[str]) -> dict[str, str]:
     """Return what was asked for and is not there, with the reason."""
+    from clearfundus.quality.models import SLOTS
+
     missing = {name: str(one) for name, one in contestants.items() if isinstance(one, Exception)}
-    slots = {name: "no file was given for it with --model" for name in wanted or () if name not in metrics}
-    return {**missing, **slots}
+    for name in wanted:
+        if name not in measured:
+            slot = "no file was given for it with --model" if name in SLOTS else ""
+            missing[name] = slot or "none of the folders given holds what it is measured on"
+    return missing
 
 
 def _weights(contestants: "Contestants") -> dict[str, object]:
