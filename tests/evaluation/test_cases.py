@@ -98,7 +98,9 @@ def test_a_given_mask_says_where_a_pair_is_judged(tmp_path: Path) -> None:
 def test_a_native_photograph_is_laid_over_the_blurry_one(tmp_path: Path) -> None:
     clear = draw_fundus(512)
     write(tmp_path / "A_blurry.png", blur_fundus(clear, sigma=0.002, haze=0.2))
-    write(tmp_path / "A_clear_native.png", turned(clear, 5))
+    seen = turned(clear, 5)
+    seen.pixels[:, :100] = 0  # so the native photograph shows less than the blurry one
+    write(tmp_path / "A_clear_native.png", seen)
     opened = open_case(only(tmp_path), SIMULATION)
     assert opened.reference is not None
     assert int(str(opened.notes["inliers"])) >= 20
@@ -107,6 +109,8 @@ def test_a_native_photograph_is_laid_over_the_blurry_one(tmp_path: Path) -> None
     after = np.abs(opened.reference.pixels - clear.pixels)[inside].mean()
     assert after < before / 3
     assert not (inside & ~opened.field.mask).any()
+    assert opened.field.mask[256, 60]
+    assert not inside[256, 60]
 
 
 def test_a_native_photograph_of_another_eye_is_refused(tmp_path: Path) -> None:
