@@ -23,6 +23,8 @@ def test_infinity_passes_where_there_is_no_limit() -> None:
         (0, (0,), True, "share: found 0, expected a number above 0"),
         (math.nan, (0,), False, "share: found nan, expected 0 or more"),
         (math.inf, (0, 1), False, "share: found inf"),
+        (True, (0, 1), False, "share: found True, expected a number"),
+        (False, (0,), False, "share: found False, expected a number"),
     ],
 )
 def test_a_number_out_of_range_is_named(value: float, limits: tuple, above: bool, message: str) -> None:

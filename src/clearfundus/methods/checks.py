@@ -18,8 +18,10 @@ def check_number(name: str, value: float, low: float, high: float = math.inf, *,
         above: Whether the value must be greater than `low`.
 
     Raises:
-        SettingsError: If it is NaN or out of range.
+        SettingsError: If it is NaN, out of range, or true or false, which Python takes for 1 and 0.
     """
+    if isinstance(value, bool):
+        raise SettingsError(f"{name}: found {value}, expected a number")
     if (value > low if above else value >= low) and value <= high:
         return
     least = f"a number above {low:g}" if above else f"{low:g} or more"
