@@ -258,6 +258,8 @@ def test_a_method_that_fails_is_told_of_and_the_others_are_shown(
         (["-o", "OUT", "--methods", ","], "found no name"),
         (["-o", "OUT", "--methods", "clahe", "--weights", "compact-skip"], "takes no weights"),
         (["-o", "OUT", "--methods", "clahe", "--device", "cuda"], "runs on the CPU"),
+        (["-o", "OUT", "--methods", "identity", "--weights", "nonsense"], "takes no weights"),
+        (["-o", "OUT", "--methods", "identity", "--device", "cuda"], "runs on the CPU"),
         (["-o", "OUT", "--weights", "sharpest"], "no such weights"),
         (["-o", "OUT", "--device", "tpu"], "'tpu' is unknown"),
     ],

@@ -93,6 +93,8 @@ def prepare_contestants(
     """
     chosen = [name for name in METHODS if name != INPUT] if names is None else _without_input(names)
     takers = [name for name in chosen if name in METHODS and "model" in inspect.signature(METHODS[name]).parameters]
+    if not chosen:
+        prepare_method(INPUT, weights=weights, device=device)  # refuses what only a network takes
     contestants: dict[str, PreparedMethod | MissingExtraError] = {}
     for name in chosen:
         try:
