@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 import clearfundus as cf
 from clearfundus.interfaces.cli import main
-from clearfundus.interfaces.enhance import parse_parameters
+from clearfundus.interfaces.enhance import parse_parameters, write_parameter
 from drawn import draw_fundus
 
 Run = Callable[..., tuple[int, str, str]]
@@ -226,12 +227,14 @@ def test_real_photographs_change_in_their_field_only(run: Run, data_folder: Path
     ("words", "message"),
     [
         (["--method", "clahe"], "--output"),
-        (["-o", "OUT", "--method", "sharpen"], "unknown method 'sharpen'; known: gan, clahe, identity"),
+        (["-o", "OUT", "--method", "sharpen"], "unknown method 'sharpen'; known: gan, clahe, mitra2018, "),
         (["-o", "OUT", "--weights", "sharpest"], "no such weights file"),
         (["-o", "OUT", "--method", "clahe", "--weights", "compact"], "takes no weights"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip_limit"], "expected name=value"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=x"], r"found 'x' (str), expected float"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=-1"], "clip_limit: found -1.0"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=1e30"], "clip_limit: found 1e+30"),
+        (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=1" + "0" * 400], "'clip_limit': found a whole number"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip=1"], "known: clip_limit, tiles"),
         (["-o", "OUT", "--size", "big"], "--size"),
         (["-o", "OUT", "--quick"], "--quick"),
@@ -326,3 +329,24 @@ def test_parameters_are_read_as_toml_or_else_as_text() -> None:
 def test_a_parameter_given_twice_is_refused() -> None:
     with pytest.raises(cf.SettingsError, match="a is set twice"):
         parse_parameters(["a=3", "a=4"])
+
+
+@pytest.mark.parametrize("value", ["3\nb = 4", "3\r\n[table]\nb = 4", '"x"\nb=1'])
+def test_a_parameter_of_several_lines_is_refused(value: str) -> None:
+    with pytest.raises(cf.SettingsError, match="found several lines, expected one value"):
+        parse_parameters([f"a={value}"])
+
+
+def test_a_number_longer_than_python_reads_is_refused() -> None:
+    with pytest.raises(cf.SettingsError, match=r"--set a=1000.*\.\.\.: a number of 5001 digits is too large"):
+        parse_parameters([f"a={10**4000}{'0' * 1000}"])
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.0, 1e-05, 5 / 255, float("inf"), True, False, "auto", "3", "true", "a b", "", "'"]
+)
+def test_a_written_parameter_is_read_back_the_same(value: float | str) -> None:
+    (word,) = shlex.split(write_parameter("name", value))
+    found = parse_parameters([word])["name"]
+    assert found == value
+    assert type(found) is type(value)

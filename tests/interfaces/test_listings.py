@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shlex
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ import pytest
 import clearfundus as cf
 from clearfundus import pretrained
 from clearfundus.interfaces.cli import main
+from clearfundus.interfaces.enhance import parse_parameters
+from clearfundus.methods import EXTRAS
 from clearfundus.networks import weights
+from clearfundus.pipeline import free_parameters, prepare_method
 from clearfundus.pretrained import FOLDER, ShippedWeights, shipped_weights
 
 
@@ -31,6 +36,22 @@ def test_methods_are_listed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "clahe: Equalise the lightness" in out
     assert "  --set clip_limit=2.0" in out
     assert "  needs weights: yes" in out
+
+
+def test_every_listed_parameter_can_be_pasted_behind_set(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    pasted: dict[str, list[str]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        if not line.startswith(" "):
+            words = pasted[line.partition(":")[0]] = []
+        elif line.startswith("  --set "):
+            words += shlex.split(line)[1:]
+    assert "continuous=false" in pasted["starck2003"]
+    for name, method in cf.METHODS.items():
+        assert parse_parameters(pasted[name]) == free_parameters(method)
+        for word in pasted[name]:
+            if name not in EXTRAS or all(map(find_spec, EXTRAS[name][1])):
+                prepare_method(name, parameters=parse_parameters([word]))
 
 
 def test_info_tells_versions_device_weights_and_terms(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """`clearfundus enhance`: photographs in, clear photographs out."""
 
 import json
+import shlex
 import sys
 import time
 import tomllib
@@ -82,7 +83,7 @@ def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
     """Read `name=value` words; a value is read as TOML (3, 3.0, true), and as plain text where it is none.
 
     Raises:
-        SettingsError: If a word has no name, or a name comes twice.
+        SettingsError: If a word has no name or more than one value, a name comes twice, or a number is too long.
     """
     parameters: dict[str, Any] = {}
     for word in words:
@@ -91,11 +92,30 @@ def parse_parameters(words: Sequence[str]) -> dict[str, Any]:
             raise SettingsError(f"--set {word}: expected name=value, as in --set clip_limit=3.0")
         if name in parameters:
             raise SettingsError(f"--set {word}: {name} is set twice")
-        try:
-            parameters[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            parameters[name] = value
+        parameters[name] = _parse_value(word, value)
     return parameters
+
+
+def _parse_value(word: str, value: str) -> Any:
+    try:
+        table = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return value
+    except ValueError as error:  # Python reads no whole number of more than 4300 digits
+        raise SettingsError(f"--set {word[:40]}...: a number of {len(value)} digits is too large") from error
+    if table.keys() != {"value"}:
+        raise SettingsError(
+            f"--set {word!r}: found several lines, expected one value; give each parameter its own --set"
+        )
+    return table["value"]
+
+
+def write_parameter(name: str, value: bool | float | str) -> str:
+    """Write a parameter as `name=value`, as `parse_parameters` reads it; to be pasted behind `--set` in a shell."""
+    word = f"{name}={str(value).lower() if isinstance(value, bool) else value}"
+    if isinstance(value, str) and parse_parameters([word]) != {name: value}:  # text that looks like a number
+        word = f"{name}={json.dumps(value)}"
+    return shlex.quote(word)
 
 
 def _summary_object(

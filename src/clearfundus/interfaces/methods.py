@@ -31,6 +31,7 @@ def methods(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = F
     Args:
         json_: Write one JSON object to standard output.
     """
+    from clearfundus.interfaces.enhance import write_parameter
     from clearfundus.methods import METHODS
 
     entries = {name: _describe(name) for name in METHODS}
@@ -41,7 +42,7 @@ def methods(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = F
         sys.stdout.write(f"{name}: {entry['summary']}\n  source: {entry['source']}\n")
         sys.stdout.write(f"  needs weights: {'yes' if entry['needs_weights'] else 'no'}\n")
         for parameter, default in entry["parameters"].items():
-            sys.stdout.write(f"  --set {parameter}={default}\n")
+            sys.stdout.write(f"  --set {write_parameter(parameter, default)}\n")
 
 
 def _describe(name: str) -> dict[str, Any]:
