@@ -20,6 +20,8 @@ Gray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 """(H, W), true on the retina."""
 
+AFTER = "; after "  # between the steps that were taken before, the last one first
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Photo:
@@ -33,7 +35,8 @@ class Photo:
         exif: The file's EXIF block with its orientation set to 1, for it has been applied to the pixels.
         resolution: Pixels per inch across and down, or None.
         name: The name of the file it came from, for messages; empty for an array.
-        provenance: What was done to it: method, weights, version. Written into the file.
+        provenance: What was done to it: method, weights, version; what was done before that is told in one value,
+            `before`. Written into the file.
     """
 
     pixels: Pixels
@@ -71,10 +74,24 @@ class Photo:
     def with_pixels(self, pixels: Pixels, **provenance: str) -> "Photo":
         """Return the same photograph with other pixels (clipped to [0, 1]) and added provenance.
 
+        A method's note stands alone, for another's parameters beside its own would pass for its own: what was done
+        before it goes into one value, `before`, as "zhou2018 (gamma=2.2); after clahe".
+
         Args:
             pixels: RGB, (H, W, 3).
             provenance: What was done, as `method="clahe"`.
         """
         clipped = np.clip(pixels, 0, 1).astype(np.float32, copy=False)
-        merged = MappingProxyType({**self.provenance, **provenance})
-        return replace(self, pixels=clipped, provenance=merged)
+        old = self.provenance
+        if "method" in provenance:
+            old = {"before": _told(old)} if old else {}
+        return replace(self, pixels=clipped, provenance=MappingProxyType({**old, **provenance}))
+
+
+def _told(provenance: Mapping[str, str]) -> str:
+    """Tell in a line what was done to a photograph: the last step in full, the steps before it by name."""
+    told = {name: value for name, value in provenance.items() if name not in ("method", "before")}
+    rest = ", ".join(f"{name}={value}" for name, value in told.items())
+    step = provenance.get("method", "no method") + (f" ({rest})" if rest else "")
+    earlier = provenance["before"].split(AFTER) if "before" in provenance else []
+    return AFTER.join([step, *(one.partition(" (")[0] for one in earlier)])
