@@ -1,4 +1,5 @@
 import re
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,15 +15,16 @@ from clearfundus import (
     SettingsError,
     WeightsError,
     enhance,
+    find_field,
     pipeline,
     prepare_method,
 )
 from clearfundus.errors import MissingExtraError
-from clearfundus.methods import EXTRAS
+from clearfundus.methods import EXTRAS, METHODS, polesel2000
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"unknown method 'clähe'; known: gan, clahe, identity"):
+    with pytest.raises(SettingsError, match=r"unknown method 'clähe'; known: gan, clahe, mitra2018, "):
         prepare_method("clähe")
 
 
@@ -45,6 +47,70 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones() -> None:
 def test_a_parameter_of_the_wrong_type_is_named(parameters: dict, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         prepare_method("clahe", parameters=parameters)
+
+
+@pytest.mark.parametrize("method", ["clahe", "mitra2018", "zhou2018"])
+def test_a_huge_clip_limit_is_refused_by_name(method: str) -> None:
+    with pytest.raises(SettingsError, match=r"clip_limit: found 1e\+30, expected a number above 0 and at most 256"):
+        prepare_method(method, parameters={"clip_limit": 1e30})
+
+
+@pytest.mark.parametrize("digits", [400, 5000])  # beyond floats, and beyond what Python writes out
+@pytest.mark.parametrize(("method", "name"), [("clahe", "clip_limit"), ("clahe", "tiles"), ("mitra2018", "limits")])
+def test_a_whole_number_too_large_for_any_parameter_is_refused_by_name(method: str, name: str, digits: int) -> None:
+    with pytest.raises(SettingsError, match=rf"'{method}', parameter '{name}': found a whole number of \d+ bits"):
+        prepare_method(method, parameters={name: 10**digits})
+
+
+def test_a_working_diameter_has_an_end(drawn: Photo) -> None:
+    assert prepare_method("polesel2000", parameters={"working_diameter": 100_000}).name == "polesel2000"
+    with pytest.raises(SettingsError, match="working_diameter: found 100001, expected 16 or more and at most 100000"):
+        prepare_method("polesel2000", parameters={"working_diameter": 100_001})
+    with pytest.raises(SettingsError, match="working_diameter: found 1000"):
+        polesel2000(drawn, find_field(drawn), working_diameter=10**400)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters", "message"),
+    [
+        ("clahe", {"tiles": 0}, "tiles: found 0, expected 1 to 64"),
+        ("mitra2018", {"cutoff": 0.0}, "cutoff: found 0.0"),
+        ("mitra2018", {"limits": "pooled"}, "limits: found 'pooled'"),
+        ("zhou2018", {"gamma": 0.0}, "gamma: found 0.0"),
+        ("zhou2018", {"clip_limit": 0.0}, "clip_limit: found 0.0"),
+        ("xiong2017", {"window": 2.0}, "window: found 2.0"),
+        ("he2011", {"patch": 0.0}, "patch: found 0.0"),
+        ("polesel2000", {"step": 2.0}, "step: found 2.0"),
+        ("starck2003", {"scales": 7}, "scales: found 7"),
+        ("starck2003", {"strong_share": 1.5}, "strong_share: found 1.5"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_before_any_photograph(method: str, parameters: dict, message: str) -> None:
+    for package in EXTRAS.get(method, ("", ()))[1]:
+        pytest.importorskip(package)
+    with pytest.raises(SettingsError, match=message):
+        prepare_method(method, parameters=parameters)
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "gan"])
+def test_to_prepare_a_method_takes_less_than_50_ms(method: str) -> None:
+    """The best of five, so that a busy machine does not fail it; the windows of starck2003 alone would take longer."""
+    for package in EXTRAS.get(method, ("", ()))[1]:
+        pytest.importorskip(package)
+    best = float("inf")
+    for _ in range(5):
+        started = time.process_time()
+        prepare_method(method)
+        best = min(best, time.process_time() - started)
+    assert best < 0.05
+
+
+def test_a_fault_that_is_no_setting_is_left_to_the_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(photo: Photo, field: Field) -> Photo:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pipeline, "METHODS", {"broken": broken})
+    assert prepare_method("broken").name == "broken"
 
 
 @pytest.mark.parametrize(("name", "hint"), [("model", "'weights'"), ("size", "'size'")])
@@ -70,6 +136,15 @@ def test_a_parameter_reaches_the_method(drawn: Photo) -> None:
     weak, strong = (enhance(drawn, "clahe", parameters={"clip_limit": limit}) for limit in (1.0, 8.0))
     assert np.abs(strong.pixels - drawn.pixels).mean() > 2 * np.abs(weak.pixels - drawn.pixels).mean()
     assert strong.provenance == {"method": "clahe", "clip_limit": "8.0", "tiles": "8"}
+
+
+def test_what_was_done_before_by_no_method_is_kept_apart_too(drawn: Photo) -> None:
+    bad = drawn.with_pixels(drawn.pixels, degradation="cataract").with_pixels(drawn.pixels, aligned="yes")
+    assert bad.provenance == {"degradation": "cataract", "aligned": "yes"}
+    assert enhance(bad, "identity").provenance == {
+        "method": "identity",
+        "before": "no method (degradation=cataract, aligned=yes)",
+    }
 
 
 def test_a_whole_number_serves_where_a_real_one_is_expected(drawn: Photo) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field, put_back
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 ARGUMENTS_OF_THEIR_OWN = {"model": "weights", "size": "size"}
 """Keyword arguments of methods that are no free parameters -> the argument here that sets them."""
+TRIAL_SIDE = 16
+"""Of the gray picture that a method is tried on, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,7 @@ class PreparedMethod:
     Attributes:
         name: Its name in `METHODS`.
         function: The method, its keyword arguments bound.
-        provenance: What every photograph it returns says of itself.
+        provenance: What every photograph it returns says of itself; one that was worked on before says that, too.
         weights: The weights it runs, if it needs any.
     """
 
@@ -57,6 +61,9 @@ def prepare_method(
 ) -> PreparedMethod:
     """Choose a method, check its parameters and load its weights.
 
+    A method without weights is run once on a tiny gray picture, so that it refuses a number out of range here, before
+    any photograph is read.
+
     Args:
         method: A name of `METHODS`.
         weights: Name of shipped weights or path of a weights file; None for the default ones.
@@ -66,8 +73,8 @@ def prepare_method(
         parameters: The method's own parameters by name; the others keep their defaults.
 
     Raises:
-        SettingsError: If a name is unknown, a value is of the wrong type, or the method does not take what it
-            is given.
+        SettingsError: If a name is unknown, a value is of the wrong type or out of range, or the method does not
+            take what it is given.
         WeightsError: If the weights are unknown, missing or altered.
         DeviceError: If the named device is not there.
         MissingExtraError: If the method needs an optional package that is not installed.
@@ -85,7 +92,9 @@ def prepare_method(
     if device not in ("auto", "cpu"):
         raise SettingsError(f"method {method!r} runs on the CPU; found device {device!r}, expected auto or cpu")
     provenance = MappingProxyType({"method": method, **{name: str(value) for name, value in values.items()}})
-    return PreparedMethod(name=method, function=partial(METHODS[method], **values), provenance=provenance)
+    function = partial(METHODS[method], **values)
+    _try(function)
+    return PreparedMethod(name=method, function=function, provenance=provenance)
 
 
 def enhance(
@@ -168,6 +177,21 @@ def _prepare_network(
     )
 
 
+def _try(function: Method) -> None:
+    """Run a method on a tiny gray picture: the ranges of its numbers are its own to know.
+
+    Raises:
+        SettingsError: If it refuses its numbers.
+    """
+    photo = Photo(pixels=np.full((TRIAL_SIDE, TRIAL_SIDE, 3), 0.5, np.float32))
+    try:
+        function(photo, Field(mask=np.ones((TRIAL_SIDE, TRIAL_SIDE), np.bool_)))
+    except SettingsError:
+        raise
+    except Exception:  # noqa: BLE001 - any other fault is the photographs' to meet, and to be told of with their names
+        return
+
+
 def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, Any]:
     """Return all the method's parameters, defaults and chosen ones, or raise a SettingsError."""
     values = free_parameters(METHODS[method])
@@ -178,8 +202,9 @@ def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, An
             known = ", ".join(values) or "none"
             raise SettingsError(f"method {method!r}: unknown parameter {name!r}; known: {known}")
         expected = type(values[name])
-        if expected is float and type(value) is int:
-            value = float(value)
+        if type(value) is int:
+            real = _to_float(method, name, value)
+            value = real if expected is float else value
         if type(value) is not expected:  # not isinstance: True is an int to Python
             raise SettingsError(
                 f"method {method!r}, parameter {name!r}: found {value!r} ({type(value).__name__}), "
@@ -187,3 +212,14 @@ def _check_parameters(method: str, chosen: Mapping[str, object]) -> dict[str, An
             )
         values[name] = value
     return values
+
+
+def _to_float(method: str, name: str, value: int) -> float:
+    """Return a whole number as a real one, or raise a SettingsError that does not repeat its hundreds of digits."""
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise SettingsError(
+            f"method {method!r}, parameter {name!r}: found a whole number of {value.bit_length()} bits, too large for "
+            "any parameter; give a smaller one"
+        ) from error

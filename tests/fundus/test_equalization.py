@@ -81,6 +81,8 @@ def test_it_takes_four_planes_of_memory_at_most() -> None:
     [
         ({"clip_limit": 0.0}, "clip_limit: found 0.0, expected a number above 0"),
         ({"clip_limit": float("nan")}, "clip_limit: found nan"),
+        ({"clip_limit": float("inf")}, "clip_limit: found inf"),
+        ({"clip_limit": 256.5}, "clip_limit: found 256.5, expected a number above 0 and at most 256"),
         ({"tiles": 0}, "tiles: found 0, expected 1 to 64"),
     ],
 )

@@ -17,6 +17,8 @@ from clearfundus.photo import Gray
 CLIP_LIMIT = 2.0
 TILES = 8
 BINS = 256
+HIGHEST_CLIP_LIMIT = float(BINS)
+"""From here on nothing is clipped: a bin that holds its whole tile is this many times as high as the mean."""
 
 Maps = NDArray[np.float32]
 """A tile's new level, 0 to 255, for each of its 256 levels: (tiles, tiles, 256)."""
@@ -27,7 +29,8 @@ def equalize(plane: Gray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES)
 
     Args:
         plane: (H, W) in [0, 1].
-        clip_limit: Largest height of a histogram bin, in units of its mean height, above 0.
+        clip_limit: Largest height of a histogram bin, in units of its mean height, above 0; 256, the greatest, clips
+            nothing.
         tiles: Tiles down and across, 1 or more.
 
     Returns:
@@ -36,8 +39,11 @@ def equalize(plane: Gray, *, clip_limit: float = CLIP_LIMIT, tiles: int = TILES)
     Raises:
         SettingsError: If a number is out of range.
     """
-    if not (clip_limit > 0 and np.isfinite(clip_limit)):
-        raise SettingsError(f"clip_limit: found {clip_limit}, expected a number above 0")
+    if not 0 < clip_limit <= HIGHEST_CLIP_LIMIT:
+        raise SettingsError(
+            f"clip_limit: found {clip_limit}, expected a number above 0 and at most {HIGHEST_CLIP_LIMIT:g}, "
+            "which clips nothing"
+        )
     if not 1 <= tiles <= 64:
         raise SettingsError(f"tiles: found {tiles}, expected 1 to 64")
     levels = np.clip(plane, 0, 1) * np.float32(BINS - 1)
