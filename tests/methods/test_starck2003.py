@@ -8,7 +8,7 @@ import pytest
 from clearfundus import Field, Photo, SettingsError, enhance, find_field
 from clearfundus.errors import MissingExtraError
 from clearfundus.fundus.frame import crop_to_field
-from clearfundus.methods.starck2003 import GainCurve, starck2003
+from clearfundus.methods.starck2003 import RAYLEIGH_MEDIAN, GainCurve, Levels, _weigh, starck2003
 from drawn import blur_fundus, draw_fundus
 
 
@@ -20,6 +20,24 @@ def curve(**changes: float) -> GainCurve:
 def gain_at(modulus: float, *, strong: float = 30.0, **changes: float) -> float:
     """Return the gain at one modulus where c sigma is 3 (c = 3, sigma = 1)."""
     return float(curve(**changes)(np.array([modulus], np.float32), 1.0, strong)[0])
+
+
+def levels(**changes: str | float) -> Levels:
+    numbers = {
+        "noise": "white",
+        "own_noise_share": 0.2,
+        "strong_from": "maximum",
+        "strong_share": 0.5,
+        "strong_multiple": 20.0,
+    }
+    return Levels(**{**numbers, **changes})
+
+
+def band(*moduli: float, background: float = 0.0) -> np.ndarray:
+    """Return a band of 8 x 8 coefficients: the given ones first, the rest of the background's modulus."""
+    coefficients = np.full(64, background, np.complex64)
+    coefficients[: len(moduli)] = moduli
+    return (coefficients * 1j ** np.arange(64)).reshape(8, 8).astype(np.complex64)  # of all phases
 
 
 def whole(pixels: np.ndarray) -> tuple[Photo, Field]:
@@ -61,6 +79,56 @@ def test_no_gain_is_below_1_where_the_band_is_weak(continuous: bool) -> None:
 def test_the_gain_is_capped() -> None:
     assert gain_at(6 - 1e-5, strong=3000) == pytest.approx(math.sqrt(1000), rel=1e-3)
     assert gain_at(6 - 1e-5, strong=3000, gain_cap=3.0) == 3
+
+
+def complex_noise(deviation: float) -> np.ndarray:
+    """Return the moduli of complex Gaussian noise whose root mean squared modulus is the deviation."""
+    parts = np.random.default_rng(0).standard_normal((2, 300, 300)) * deviation / math.sqrt(2)
+    return np.hypot(*parts).astype(np.float32)
+
+
+def test_with_white_noise_a_bands_noise_is_that_of_white_noise() -> None:
+    assert levels(noise="white").noise_of(complex_noise(10), 0.3) == 0.3
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 1.0])
+def test_with_mixed_noise_a_band_has_at_least_a_share_of_its_own_level(share: float) -> None:
+    mixed = levels(noise="mix", own_noise_share=share)
+    assert mixed.noise_of(complex_noise(10), 0.3) == pytest.approx(10 * share, rel=0.01)
+    assert mixed.noise_of(complex_noise(10), 10.5 * share) == 10.5 * share
+
+
+def test_strong_is_a_share_of_the_bands_maximum_or_a_multiple_of_its_noise() -> None:
+    modulus = np.array([[1, 8]], np.float32)
+    assert levels(strong_share=0.25).strong_of(modulus, 0.5) == 2
+    assert levels(strong_from="noise", strong_multiple=7.0).strong_of(modulus, 0.5) == 3.5
+
+
+def test_the_gain_is_that_of_lightness_and_colour_together() -> None:
+    # sigma is 1 by the background, so c sigma = 3; m = 30 by the strong edge of L
+    lightness = band(60, 0, 2, background=RAYLEIGH_MEDIAN)
+    before = [lightness, band(0, 3, 3), band(0, 4, 6)]
+    planes = [[[band(5)], [plane.copy()]] for plane in before]
+    _weigh(planes, [[1.0], [1.0]], curve(), levels())
+    added = np.zeros(64)
+    added[1] = (5 / 3 - 1) * (math.sqrt(10) - 1)  # of u and v alone, joint modulus 5, on the ramp
+    added[2] = math.sqrt(30 / 7) - 1  # of L, u and v, joint modulus 7
+    for plane, original in zip(planes, before, strict=True):
+        assert plane[1][0] == pytest.approx(original * added.reshape(8, 8), abs=1e-5)
+        assert not plane[0][0].any()  # the low-pass stays as it is, so nothing of it is added
+
+
+def test_the_noise_of_a_band_is_that_of_the_finest_scale_times_its_norm() -> None:
+    norms = [[1.0], [4.0], [0.5, 2.0]]
+    coarse = band(10, 20, 100)
+    finest = [band(background=RAYLEIGH_MEDIAN * norm) for norm in norms[2]]  # white noise of sigma 1
+    nothing = [[band()], [band()], [band(), band()]]
+    planes = [[[band()], [coarse.copy()], finest], nothing, nothing]
+    _weigh(planes, norms, curve(), levels())
+    # c sigma = 3 * 4 = 12 and m = 50
+    added = np.array([0, (20 / 12 - 1) * (math.sqrt(50 / 12) - 1), 0])
+    assert planes[0][1][0].ravel()[:3] == pytest.approx(coarse.ravel()[:3] * added, abs=1e-4)
+    assert not np.any(planes[0][2])
 
 
 @pytest.mark.parametrize(
@@ -135,13 +203,17 @@ class TestWithThePackage:
         photo = blur_fundus(draw_fundus(128))
         frame = crop_to_field(photo, find_field(photo))
         results = [
-            starck2003(frame.photo, frame.field, scales=4, **parameters).pixels
+            starck2003(frame.photo, frame.field, **{"scales": 4, **parameters}).pixels
             for parameters in (
                 {},
+                {"scales": 3},
+                {"power": 0.3},
+                {"saturation": 0.5},
                 {"continuous": True},
                 {"noise": "white"},
                 {"own_noise_share": 0.6},
                 {"strong_from": "noise"},
+                {"strong_from": "noise", "strong_multiple": 8.0},
                 {"strong_share": 0.9},
                 {"noise_multiple": 1.5},
                 {"gain_cap": 1.1},
@@ -155,12 +227,12 @@ class TestWithThePackage:
     def test_half_the_resolution_gives_nearly_the_same_picture(self) -> None:
         data = pytest.importorskip("skimage.data")
         retina = data.retina().astype(np.float32) / 255  # 1411 x 1411, more than a quick test has time for
-        full = cv2.resize(retina, (706, 706), interpolation=cv2.INTER_AREA)
-        half = cv2.resize(full, (353, 353), interpolation=cv2.INTER_AREA)
+        full = cv2.resize(retina, (576, 576), interpolation=cv2.INTER_AREA)
+        half = cv2.resize(full, (288, 288), interpolation=cv2.INTER_AREA)
         from_full, from_half = (
-            enhance(Photo(pixels=pixels), lambda photo, field: starck2003(photo, field, working_diameter=450.0)).pixels
+            enhance(Photo(pixels=pixels), lambda photo, field: starck2003(photo, field, working_diameter=350.0)).pixels
             for pixels in (full, half)
         )
-        reduced = cv2.resize(from_full, (353, 353), interpolation=cv2.INTER_AREA)
+        reduced = cv2.resize(from_full, (288, 288), interpolation=cv2.INTER_AREA)
         assert np.abs(reduced - from_half).mean() <= 0.011
         assert np.abs(from_half - half).mean() > 0.001  # it did something

@@ -122,8 +122,9 @@ def starck2003(  # noqa: PLR0913 - a method's numbers are its arguments
 
     Source: Starck, Murtagh, Candès and Donoho, Gray and Color Image Contrast Enhancement by the Curvelet Transform,
     IEEE Trans. Image Processing 12(6), 706-717 (2003). The gain is theirs to the letter; the transform is not: theirs
-    was the first, of ridgelets, and this is the uniform discrete curvelet transform of 2010. Their programme also
-    stretches each plane to its old range, which would lift the blacks and dull the colour of a retina; not done.
+    was the first, of ridgelets, and this is the uniform discrete curvelet transform of 2010. Two steps of their
+    programme are not offered: a power of the luminance, 0 by default there, and stretching each plane to its old range,
+    which would lift the blacks and dull the colour of a retina.
 
     Args:
         photo: The cropped photograph, surround filled.
@@ -198,8 +199,6 @@ def _change(pixels: Pixels, scales_wedges: tuple[int, int], curve: GainCurve, le
     The transform is linear, so the coefficients times (gain - 1) give the change of the Luv planes; where no gain
     acts it is exactly 0, and neither the transform nor the conversion of colour leaves a trace.
     """
-    if (pixels == pixels[0, 0]).all():  # no edge to raise; the windows need not be built
-        return np.zeros_like(pixels)
     luv = rgb_to_luv(pixels)
     transform = CurveletTransform(luv.shape[:2], scales=scales_wedges[0], wedges=scales_wedges[1])
     planes = [transform.forward(luv[..., index]) for index in range(3)]
