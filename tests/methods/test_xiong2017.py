@@ -103,6 +103,32 @@ def test_a_bright_spot_in_dim_light_is_not_pushed_above_1() -> None:
     assert target[0, 5, 0] > 0.7
 
 
+@pytest.mark.parametrize(
+    ("brightness", "gain_limit", "expected"),
+    [(0.5, 4.0, 0.5), (0.5, 2.0, 0.4), (0.3, 4.0, 0.3), (0.1, 4.0, 0.2)],
+    ids=["raised", "raised as far as the limit", "raised less", "bright enough"],
+)
+def test_a_dark_picture_is_raised_to_the_least_brightness(
+    brightness: float, gain_limit: float, expected: float
+) -> None:
+    slope = np.linspace(0.8, 1.2, 100, dtype=np.float32)[:, None, None]
+    light = np.broadcast_to(slope * np.array([0.2, 0.1, 0.05], np.float32), (100, 100, 3)).copy()
+    numbers = {"least_brightness": brightness, "gain_limit": gain_limit}
+    target = even_light(flat_layers(light, light), evenness=0, **numbers)
+    assert target.mean((0, 1)) == pytest.approx(np.array([1, 0.5, 0.25]) * expected, rel=1e-5)
+    pixels = np.full((60, 60, 3), [0.2, 0.1, 0.05], np.float32)
+    result = xiong2017(Photo(pixels=pixels), Field(mask=np.ones((60, 60), bool)), **numbers).pixels
+    assert result == pytest.approx(pixels * (expected / 0.2), abs=1e-4)
+
+
+def test_no_light_is_raised_beyond_the_limit_and_the_mean_is_not_raised_beyond_it_either() -> None:
+    light = np.linspace(0.16, 0.24, 101, dtype=np.float32)[:, None, None] * np.ones((1, 100, 3), np.float32)
+    target = even_light(flat_layers(light, light), evenness=1, least_brightness=0.5, gain_limit=2)
+    gain = target / light
+    assert gain[0] == pytest.approx(2)
+    assert gain[-1] == pytest.approx(2 * 0.2 / 0.24, rel=1e-5)
+
+
 def test_a_dark_blob_is_neither_crushed_nor_filled_with_coloured_noise() -> None:
     rng = np.random.default_rng(0)
     pixels = blur_fundus(draw_fundus(400)).pixels.copy()
