@@ -9,6 +9,7 @@ from clearfundus import Field, Photo, SettingsError, find_field
 from clearfundus.fundus.colour import luminance
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.methods.polesel2000 import (
+    LEAST_REGULARISATION,
     Plane,
     add_light,
     automatic_thresholds,
@@ -195,6 +196,17 @@ def test_half_the_resolution_gives_the_same_picture(real: Photo) -> None:
     assert np.abs(found - reduced)[inside].mean() <= 0.0045
 
 
+def test_hues_stay_unless_a_channel_is_clipped() -> None:
+    gray = np.clip(cv2.GaussianBlur(noise(120, (60, 80), mean=160), (0, 0), 1) / 255, 0, 1)
+    pixels = (gray[..., None] * [1.0, 0.5, 0.25]).astype(np.float32)
+    result = polesel2000(Photo(pixels=pixels), Field(mask=np.ones(gray.shape, bool))).pixels
+    clipped = result[..., 0] == 1
+    ratio = result[..., 1] / np.maximum(result[..., 0], 1e-9)
+    bright = result[..., 0] > 0.1
+    assert np.abs(ratio - 0.5)[bright & ~clipped].max() < 1e-5
+    assert ratio[clipped].max() > 0.55
+
+
 def test_light_stays(real: Photo) -> None:
     inside = find_field(real).mask
     before, after = luminance(real.pixels), luminance(enhance(real, polesel2000).pixels)
@@ -208,12 +220,17 @@ def test_a_uniform_picture_comes_back(level: float) -> None:
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (2, 90), (90, 2), (9, 130)])
-def test_the_fastest_steps_stay_finite_on_strong_noise(shape: tuple[int, int]) -> None:
-    photo, field = whole(np.random.default_rng(0).integers(0, 2, shape).astype(np.float32))
-    found = polesel2000(
-        photo, field, thresholds="published", low_variance=0, medium_gain=100, step=0.5, regularisation=1e-9
-    )
-    assert np.isfinite(found.pixels).all()
+@pytest.mark.parametrize("kind", ["noise", "checkerboard", "columns"])
+@pytest.mark.parametrize("speed", [0.5, 1.0])
+def test_the_fastest_steps_with_the_least_regularisation_stay_finite(
+    shape: tuple[int, int], kind: str, speed: float
+) -> None:
+    row, column = np.mgrid[: shape[0], : shape[1]]
+    gray = np.random.default_rng(0).integers(0, 2, shape) if kind == "noise" else column % 2
+    photo, field = whole(((gray + row) % 2 if kind == "checkerboard" else gray).astype(np.float32))
+    numbers = {"step": speed, "forgetting": speed, "regularisation": LEAST_REGULARISATION}
+    found = polesel2000(photo, field, thresholds="published", low_variance=0, medium_gain=100, **numbers)
+    assert np.isfinite(found.pixels).all()  # a division by 0 would be an error here
 
 
 @pytest.mark.parametrize(
@@ -229,7 +246,8 @@ def test_the_fastest_steps_stay_finite_on_strong_noise(shape: tuple[int, int]) -
         ({"strong_gain": -1.0}, "strong_gain: found -1.0"),
         ({"forgetting": 0.0}, "forgetting: found 0.0, expected a number above 0"),
         ({"step": 0.6}, "step: found 0.6, expected 0 or more and at most 0.5"),
-        ({"regularisation": 0.0}, "regularisation: found 0.0, expected a number above 0"),
+        ({"regularisation": 1e-12}, "regularisation: found 1e-12, expected 1e-06 or more"),
+        ({"low_variance": math.inf}, "high_variance: found 200.0, expected inf or more"),
         ({"working_diameter": 0}, "working_diameter: found 0, expected 16 or more"),
         ({"least_colour_gain": 1.5}, "least_colour_gain: found 1.5"),
         ({"most_colour_gain": 0.5}, "most_colour_gain: found 0.5"),

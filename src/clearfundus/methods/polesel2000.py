@@ -29,10 +29,11 @@ NOISE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 """Immerkaer's kernel: blind to constant, linear and quadratic light; on white noise of deviation s it gives 6 s."""
 DARKEST = 1e-6
 """Least luminance to divide by; below it a pixel is black whatever its gain."""
+LEAST_REGULARISATION = 1e-6
+"""Gray levels squared. The autocorrelation reaches 4e7: beside it 1e-9 is lost in rounding, and what is to be inverted
+singular on a checkerboard."""
 HIGHEST_GAIN = 100.0
 """What no gain may exceed; far beyond any use."""
-LARGEST_DIAMETER = 100_000
-"""Greatest working diameter in pixels: no photograph is as large, so none is reduced."""
 
 Plane = NDArray[np.float64]
 """(H, W). Double precision, at the working size only: the recursion along a row gathers rounding errors."""
@@ -57,7 +58,9 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
     least_colour_gain: float = 0.25,
     most_colour_gain: float = 4.0,
 ) -> Photo:
-    """Sharpen edges of the luminance, those of medium contrast most and flat areas not at all; hues stay.
+    """Sharpen edges of the luminance, those of medium contrast most and flat areas not at all.
+
+    Hues stay, unless a channel reaches 1 and is clipped.
 
     Source: Polesel, Ramponi, Mathews, Image Enhancement via Adaptive Unsharp Masking, IEEE Transactions on Image
     Processing 9(3) (2000). It treats gray pictures; the colour, the automatic thresholds and the working size are
@@ -69,9 +72,10 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
         thresholds: "auto" reads the two variances off the photograph (this project's choice), "published" takes
             the next two numbers.
         low_variance: Variance below which a pixel is flat, in gray levels squared; not in the paper's text as known
-            here, 60 is reconstructed. Only for "published".
-        high_variance: Variance from which a pixel has strong contrast; 200 as in public implementations. Only for
-            "published".
+            here, 60 is reconstructed. Only for "published". Infinite, it leaves everything as it is,
+            and needs an infinite `high_variance`.
+        high_variance: Variance from which a pixel has strong contrast; 200 as in public implementations. At least
+            `low_variance`. Only for "published".
         low_percentile: Percentile of the variance in the field that takes the place of `low_variance`; 68 is where 60
             falls on ordinary test pictures. Only for "auto", like the next two.
         high_percentile: The same for `high_variance`; 84 is where 200 falls.
@@ -82,9 +86,10 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
         step: How fast the weights follow; 0.1 as in public implementations. At most `forgetting`, for beyond
             it they overshoot more at each pixel.
         forgetting: Share of the newest pixel in the autocorrelation; 0.5 as in public implementations.
-        regularisation: Added to the autocorrelation's diagonal, in gray levels squared; 1 is this project's choice.
+        regularisation: Added to the autocorrelation's diagonal, in gray levels squared; 1 is this project's choice. At
+            least 1e-6: far below, rounding loses it beside strong detail, and the matrix cannot be inverted.
         working_diameter: Field diameter in pixels above which a reduced picture is sharpened and the change enlarged;
-            540 is this project's choice, near the size of the paper's pictures. From 16 to 100000.
+            540 is this project's choice, near the size of the paper's pictures.
         least_colour_gain: Least factor on a pixel's red, green and blue; 0.25 is this project's choice.
         most_colour_gain: Greatest such factor; 4 is this project's choice.
 
@@ -111,7 +116,7 @@ def _check(thresholds: str, **numbers: float) -> None:
     """Refuse a word or number out of range; two numbers also bound another."""
     check_choice("thresholds", thresholds, ("auto", "published"))
     check_number("forgetting", numbers["forgetting"], 0, 1, above=True)
-    check_number("regularisation", numbers["regularisation"], 0, LEVELS**2, above=True)
+    check_number("regularisation", numbers["regularisation"], LEAST_REGULARISATION, LEVELS**2)
     ranges = {
         "low_variance": (0, math.inf),
         "high_variance": (numbers["low_variance"], math.inf),
@@ -121,7 +126,7 @@ def _check(thresholds: str, **numbers: float) -> None:
         "medium_gain": (0, HIGHEST_GAIN),
         "strong_gain": (0, HIGHEST_GAIN),
         "step": (0, numbers["forgetting"]),
-        "working_diameter": (16, LARGEST_DIAMETER),
+        "working_diameter": (16, math.inf),
         "least_colour_gain": (0, 1),
         "most_colour_gain": (1, HIGHEST_GAIN),
     }
