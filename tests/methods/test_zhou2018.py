@@ -60,7 +60,7 @@ def test_brightening_never_exceeds_1(gamma: float) -> None:
     assert brighten(pixels, gamma=gamma).max() <= 1
 
 
-def test_the_floor_of_the_value_bounds_the_gain_at_20_6() -> None:
+def test_the_floor_of_the_value_bounds_the_gain_at_20_5() -> None:
     pixels = np.full((4, 4, 3), 1e-4, np.float32)
     gain = brighten(pixels) / pixels
     # 255^(1 - 1/2.2)

@@ -42,7 +42,7 @@ def zhou2018(
         field: Its field; not used, for the filled surround has the retina's own histogram.
         gamma: Exponent 1 / gamma of the new value; 1 leaves the light as it is. 2.2 is said to be published; not
             confirmed.
-        least_value: The gain of a darker value is that of this one, which bounds the gain (at 20.6); 1/255, one 8-bit
+        least_value: The gain of a darker value is that of this one, which bounds the gain (at 20.5); 1/255, one 8-bit
             level, is this project's choice.
         clip_limit: Largest height of a histogram bin, in units of the mean height; 3.55 is MATLAB's default in this
             unit, the published value was not found.
