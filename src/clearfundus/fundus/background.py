@@ -25,8 +25,9 @@ def find_background(green: Gray, mask: Mask, *, distance: float, sigma: float) -
     """Find the background by its distance from the local mean, in the whole field and in its bright and dark zones.
 
     The distance is taken on the plane's spatial-entropy map. A pixel is background if it passes among all its
-    neighbours, or among those of its own zone. The zones are cut from the smoothed map: cut from the map itself,
-    their border would draw a line of false foreground, and vessels would be a zone of their own.
+    neighbours, or among those of its own zone. The zones are cut from the smoothed map, at its mean over
+    the mask: cut from the map itself, their border would draw a line of false foreground, and vessels would be a zone
+    of their own.
 
     Source: Foracchia, Grisan and Ruggeri, Luminosity and contrast normalization in retinal images, Medical Image
     Analysis 9 (2005); the zones follow the abstract of Xiong et al. 2017.

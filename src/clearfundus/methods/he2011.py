@@ -39,7 +39,8 @@ def he2011(  # noqa: PLR0913 - a method's numbers are its arguments
 
     Source: He, Sun and Tang, Single image haze removal using dark channel prior, IEEE Transactions on Pattern Analysis
     and Machine Intelligence 33 (2011). The transmission is refined by the guided filter that He, Sun and Tang published
-    later (2013), guided by luminance, in place of the paper's soft matting.
+    later (2013), guided by luminance, in place of the paper's soft matting. "Published" below is what citations and
+    public implementations give as the paper's numbers.
 
     Args:
         photo: The cropped photograph, surround filled.
