@@ -48,6 +48,17 @@ def test_a_method_writes_the_provenance_it_was_prepared_with(prepared: PreparedM
     assert result.provenance["method"] == prepared.name
 
 
+def test_a_method_does_not_pass_off_what_was_done_before_as_its_own(prepared: PreparedMethod, drawn: Photo) -> None:
+    once = enhance(drawn, "zhou2018", parameters={"gamma": 1.5})
+    twice = enhance(once, prepared)
+    before = "zhou2018 (gamma=1.5, least_value=0.00392156862745098, clip_limit=3.55, tiles=8)"
+    assert twice.provenance == {**prepared.provenance, "before": before}
+    thrice = enhance(twice, "identity").provenance
+    assert thrice.keys() == {"method", "before"}
+    rest = ", ".join(f"{name}={value}" for name, value in prepared.provenance.items() if name != "method")
+    assert thrice["before"] == prepared.name + (f" ({rest})" if rest else "") + "; after zhou2018"
+
+
 def test_the_surround_comes_back_bit_for_bit(prepared: PreparedMethod, drawn: Photo) -> None:
     noisy = drawn.pixels.copy()
     noisy[:4, :4] = 0.02  # something in a corner, outside the field

@@ -34,6 +34,8 @@ LEAST_REGULARISATION = 1e-6
 singular on a checkerboard."""
 HIGHEST_GAIN = 100.0
 """What no gain may exceed; far beyond any use."""
+LARGEST_DIAMETER = 100_000
+"""Greatest working diameter in pixels: no photograph is as large, so none is reduced."""
 
 Plane = NDArray[np.float64]
 """(H, W). Double precision, at the working size only: the recursion along a row gathers rounding errors."""
@@ -89,7 +91,7 @@ def polesel2000(  # noqa: PLR0913 - a method's numbers are its arguments
         regularisation: Added to the autocorrelation's diagonal, in gray levels squared; 1 is this project's choice. At
             least 1e-6: far below, rounding loses it beside strong detail, and the matrix cannot be inverted.
         working_diameter: Field diameter in pixels above which a reduced picture is sharpened and the change enlarged;
-            540 is this project's choice, near the size of the paper's pictures.
+            540 is this project's choice, near the size of the paper's pictures. From 16 to 100000.
         least_colour_gain: Least factor on a pixel's red, green and blue; 0.25 is this project's choice.
         most_colour_gain: Greatest such factor; 4 is this project's choice.
 
@@ -126,7 +128,7 @@ def _check(thresholds: str, **numbers: float) -> None:
         "medium_gain": (0, HIGHEST_GAIN),
         "strong_gain": (0, HIGHEST_GAIN),
         "step": (0, numbers["forgetting"]),
-        "working_diameter": (16, math.inf),
+        "working_diameter": (16, LARGEST_DIAMETER),
         "least_colour_gain": (0, 1),
         "most_colour_gain": (1, HIGHEST_GAIN),
     }

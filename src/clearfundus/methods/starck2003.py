@@ -199,6 +199,8 @@ def _change(pixels: Pixels, scales_wedges: tuple[int, int], curve: GainCurve, le
     The transform is linear, so the coefficients times (gain - 1) give the change of the Luv planes; where no gain
     acts it is exactly 0, and neither the transform nor the conversion of colour leaves a trace.
     """
+    if (pixels == pixels[0, 0]).all():  # no edge to raise; the windows need not be built
+        return np.zeros_like(pixels)
     luv = rgb_to_luv(pixels)
     transform = CurveletTransform(luv.shape[:2], scales=scales_wedges[0], wedges=scales_wedges[1])
     planes = [transform.forward(luv[..., index]) for index in range(3)]
