@@ -126,8 +126,7 @@ def flatten(green: Gray, mask: Mask, diameter: float) -> Gray:
     wide = BACKGROUND_SIGMA * diameter
     detail = (smooth(green, DETAIL_SIGMA * diameter, mask) - smooth(green, wide, mask)) * mask
     deviation = np.sqrt(np.maximum(smooth(detail * detail, wide, mask), 0))
-    flat = np.asarray(detail / np.maximum(deviation, SMALLEST_DEVIATION), dtype=np.float32)
-    return flat
+    return np.asarray(detail / np.maximum(deviation, SMALLEST_DEVIATION), dtype=np.float32)
 
 
 def _working(photo: Photo, field: Field) -> tuple[Gray, Mask, Scaling]:

@@ -89,6 +89,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     plan = _plan(contestants, device, rules, simulation, models)
     outcomes = _work(plan, find_cases(folders), output)
     extra = {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
         "absent": _absent(contestants, wanted or (), [name for one in folders for name in rules.of_set(one)]),
         "folders": {name: str(folder) for name, folder in folders.items()},
         "weights": _weights(contestants),
