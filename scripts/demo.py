@@ -106,13 +106,13 @@ def run_demo(folder: Path, *, diameter: int | None = None, weights: str | Path |
         weights: As for `clearfundus.prepare_method`.
     """
     method = prepare_method("gan", weights=weights)
-    truth = sample_photograph(diameter)
-    field = find_field(truth)
     folder.mkdir(parents=True, exist_ok=True)
-    write_photo(truth, folder / "truth.png", overwrite=True)
+    write_photo(sample_photograph(diameter), folder / "truth.png", overwrite=True)
+    # both are read back with the 8 bits of a file, so that the command line gives the same
+    truth = read_photo(folder / "truth.png")
+    field = find_field(truth)
     write_photo(degrade(truth, field, HAZE), folder / "before.png", overwrite=True)
-
-    before = read_photo(folder / "before.png")  # with the 8 bits of a file, so that the command line gives the same
+    before = read_photo(folder / "before.png")
     started = time.perf_counter()
     after = enhance(before, method)
     seconds = time.perf_counter() - started
