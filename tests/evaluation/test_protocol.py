@@ -56,6 +56,12 @@ def test_the_fit_is_least_squares_and_looks_inside_only() -> None:
     assert not fitted[~inside].any()
 
 
+def test_a_photographic_negative_is_no_more_like_the_photograph_than_a_plain_picture() -> None:
+    levels = (np.random.default_rng(0).integers(20, 60, (SIZE, SIZE, 3)) * 2).astype(np.uint8)
+    negative, plain = view(255 - levels), view(np.full_like(levels, 90))
+    assert np.array_equal(fit_levels(negative, view(levels)).pixels, fit_levels(plain, view(levels)).pixels)
+
+
 def test_a_plain_channel_is_shifted_to_the_reference_s_mean() -> None:
     plain = np.full((SIZE, SIZE, 3), 7, np.uint8)
     other = np.full((SIZE, SIZE, 3), 90, np.uint8)

@@ -100,14 +100,16 @@ def fitted(metric: Metric) -> Metric:
         name=metric.name + FITTED,
         function=measure,
         conventions=(
-            f"{metric.name} after a gain and an offset for each channel, fitted to the reference by least squares "
-            f"inside the field judged, clipped and rounded to 8 bit. {metric.conventions}"
+            f"{metric.name} after a gain, 0 or more, and an offset for each channel, fitted to the reference by least "
+            f"squares inside the field judged, clipped and rounded to 8 bit. {metric.conventions}"
         ),
     )
 
 
 def fit_levels(view: View, reference: View) -> View:
     """Return the view with the gain and offset of each channel that bring it closest to the reference.
+
+    A gain is never negative: a channel that runs against the reference becomes plain.
 
     Args:
         view: The view to change.
@@ -121,6 +123,7 @@ def fit_levels(view: View, reference: View) -> View:
         spread = found - found.mean()
         power = float(spread @ spread)
         gain = float(spread @ wanted) / power if power > 0 else 0.0  # a plain channel can only be shifted
+        gain = max(gain, 0.0)  # else a photographic negative would be as good as the photograph
         levels = wanted.mean() + gain * (view.pixels[..., channel] - found.mean())
         pixels[..., channel] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     pixels[~view.mask] = 0
