@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from types import MappingProxyType
@@ -265,8 +266,6 @@ def test_a_part_with_another_key_is_not_taken(photos: Path, out: Path) -> None:
 
 
 def test_pictures_carry_no_notes_of_the_patient(photos: Path, out: Path) -> None:
-    from dataclasses import replace
-
     photo = replace(
         draw_fundus(72), exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00", resolution=(72.0, 72.0)
     )
@@ -275,6 +274,18 @@ def test_pictures_carry_no_notes_of_the_patient(photos: Path, out: Path) -> None
     written = cf.read_photo(found.pictures["blurry", "a", "input"])
     assert written.exif is None
     assert written.resolution is None
+
+
+def test_every_picture_says_by_which_method_and_weights_it_was_made_and_names_no_file(photos: Path, out: Path) -> None:
+    made = plan(severity=0.3)
+    made = replace(made, descriptions={**made.descriptions, "darker": {"method": "darker", "weights": "tiny"}})
+    found = conclude(made, list(evaluate(made, find_cases({"blurry": photos, "simulated": photos}), out)), out, {})
+    notes = {key: cf.read_provenance(path) for key, path in found.pictures.items()}
+    assert notes["blurry", "a", "darker"] == {"version": cf.__version__, "method": "darker", "weights": "tiny"}
+    assert notes["blurry", "a", "input"] == {"version": cf.__version__, "method": "input"}
+    assert json.loads(notes["simulated", "a", "darker"]["degraded"])["severity"] == 0.3
+    assert cf.read_provenance(found.references["simulated", "a"])["method"] == "reference"
+    assert not any("a.png" in word for note in notes.values() for word in note.values())
 
 
 def test_a_file_that_cannot_be_read_is_named(photos: Path, out: Path) -> None:

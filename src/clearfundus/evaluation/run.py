@@ -4,9 +4,10 @@ Only one photograph and one result are held at a time. The fact to know: a photo
 fails is left out of all of them, and named; else the methods would be compared on different photographs.
 """
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -179,10 +180,11 @@ def _measure(plan: Plan, case: Case, folder: Path, hashes: Mapping[str, str]) ->
     rows: list[Row] = []
     seconds: dict[str, float] = {}
     enlarged = False
+    degraded = {"degraded": json.dumps(dict(opened.notes), sort_keys=True)} if case.set == "simulated" else {}
     if opened.reference is not None:
-        _save(opened.reference, paths[REFERENCE])
+        _save(opened.reference, paths[REFERENCE], {"method": REFERENCE})
     for name, result, taken in _results(plan, opened):
-        _save(result, paths[name])
+        _save(result, paths[name], {**plan.descriptions.get(name, {"method": name}), **degraded})
         if name != INPUT:
             seconds[name] = taken
         found, larger = _judged(judge, case, name, result)
@@ -248,10 +250,14 @@ def _timed(frame: Frame, name: str, method: Method) -> tuple[Photo, float]:
     return result, _since(started)
 
 
-def _save(photo: Photo, path: Path) -> None:
-    """Save a result as an 8-bit PNG, without the photograph's metadata: what is scored is rounded alike."""
+def _save(photo: Photo, path: Path, note: Mapping[str, str]) -> None:
+    """Save a result as an 8-bit PNG, for what is scored is rounded alike.
+
+    Of the photograph's metadata only the colour profile is kept; the note is the method's own, and names no file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_photo(Photo(pixels=photo.pixels, icc_profile=photo.icc_profile, name=photo.name), path, overwrite=True)
+    photo = Photo(pixels=photo.pixels, icc_profile=photo.icc_profile, name=photo.name)
+    write_photo(replace(photo, provenance=MappingProxyType(dict(note))), path, overwrite=True)
 
 
 def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:
