@@ -90,6 +90,26 @@ def test_enlarging_is_told() -> None:
     assert not make_view(photo, field, side=100).enlarged
 
 
+@pytest.mark.parametrize("protocol", ["fov", "whole"])
+@pytest.mark.parametrize("size", [300, 512])
+def test_the_black_surround_does_not_bleed_into_an_enlarged_picture(size: int, protocol: str) -> None:
+    pixels = np.full((size, size, 3), 128 / 255, np.float32)
+    field = field_of(size)
+    pixels[~field.mask] = 0
+    view = make_view(Photo(pixels=pixels), field, protocol, side=768)
+    assert view.enlarged
+    assert np.unique(view.pixels[view.mask]).tolist() == [128]
+    assert not view.pixels[~view.mask].any()
+
+
+def test_reducing_is_by_the_share_of_area_over_the_black_surround() -> None:
+    photo, field = draw_fundus(300), field_of(300)
+    view = make_view(photo, field, "whole", side=130)
+    saved = np.rint(photo.pixels * 255) * field.mask[..., None]
+    expected = np.rint(cv2.resize(saved, (130, 130), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(view.pixels[view.mask], expected[view.mask])
+
+
 def test_a_field_of_another_size_an_empty_one_and_unknown_settings_are_refused() -> None:
     photo = replace(draw_fundus(64), name="eye.jpg")
     with pytest.raises(QualityError, match=r"eye\.jpg: found a field of shape \(32, 32\), expected \(64, 64\)"):

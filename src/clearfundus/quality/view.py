@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clearfundus.errors import QualityError
 from clearfundus.fundus.field import Field
+from clearfundus.fundus.frame import fill_surround
 from clearfundus.photo import Mask, Photo
 from clearfundus.quality.checks import Plane
 
@@ -95,15 +96,22 @@ def make_view(photo: Photo, field: Field, protocol: Protocol = "fov", side: int 
 
 
 def _resized(pixels: Levels, mask: Mask, side: int) -> tuple[Levels, Mask]:
-    """Return pixels and mask with the longer side at `side`, black outside the new mask."""
+    """Return pixels and mask with the longer side at `side`, black outside the new mask.
+
+    To enlarge, the surround is filled first: a cubic's 4 x 4 pixels reach over the field's edge from inside it. What is
+    reduced needs no filling, for a pixel that counts has its whole area inside.
+    """
     height, width = mask.shape
     longest = max(height, width)
     if longest == side:
         return pixels, mask
     size = (max(1, round(width * side / longest)), max(1, round(height * side / longest)))
-    interpolation = cv2.INTER_CUBIC if longest < side else cv2.INTER_AREA
     # in float, for OpenCV's 8-bit cubic rounds its weights as well
-    resized = cv2.resize(pixels.astype(np.float32), size, interpolation=interpolation)
+    source = pixels.astype(np.float32)
+    if longest < side:
+        resized = cv2.resize(fill_surround(source, mask), size, interpolation=cv2.INTER_CUBIC)
+    else:
+        resized = cv2.resize(source, size, interpolation=cv2.INTER_AREA)
     levels: Levels = np.clip(np.rint(resized), 0, 255).astype(np.uint8)
     share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     inside: Mask = np.asarray(share >= WHOLE_PIXEL, dtype=np.bool_)
