@@ -4,13 +4,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from clearfundus import Field, Photo, SettingsError, find_field
 from clearfundus.fundus.equalization import equalize
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.methods.mitra2018 import (
-    WORKING_SIDE,
     correct_max_min,
     find_white_levels,
     intensity,
@@ -248,18 +246,6 @@ def test_a_photograph_lit_from_one_side_becomes_evenly_lit() -> None:
     )
     assert before > 1.25
     assert abs(after - 1) < 0.3 * (before - 1)
-
-
-def test_half_the_size_gives_the_same_picture() -> None:
-    retina = skimage.data.retina().astype(np.float32) / 255
-    photo, field = cropped(Photo(pixels=retina))
-    height, width = (length // 2 for length in field.mask.shape)
-    half = cv2.resize(photo.pixels, (width, height), interpolation=cv2.INTER_AREA)
-    mask = cv2.resize(field.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    assert min(height, width) > WORKING_SIDE  # both are reduced, by different factors
-    full = cv2.resize(mitra2018(photo, field).pixels, (width, height), interpolation=cv2.INTER_AREA)
-    small = mitra2018(Photo(pixels=half), Field(mask=mask)).pixels
-    assert np.abs(full - small)[mask].mean() <= 0.011
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])

@@ -187,15 +187,6 @@ def test_the_published_thresholds_hardly_change_a_fundus(real: Photo) -> None:
     assert automatic > 3 * published
 
 
-def test_half_the_resolution_gives_the_same_picture(real: Photo) -> None:
-    half = Photo(pixels=cv2.resize(real.pixels, (705, 705), interpolation=cv2.INTER_AREA).clip(0, 1))
-    reduced = cv2.resize(enhance(real, polesel2000).pixels, (705, 705), interpolation=cv2.INTER_AREA)
-    found = enhance(half, polesel2000).pixels
-    inside = find_field(half).mask
-    assert np.abs(found - half.pixels)[inside].mean() > 0.004
-    assert np.abs(found - reduced)[inside].mean() <= 0.0045
-
-
 def test_hues_stay_unless_a_channel_is_clipped() -> None:
     gray = np.clip(cv2.GaussianBlur(noise(120, (60, 80), mean=160), (0, 0), 1) / 255, 0, 1)
     pixels = (gray[..., None] * [1.0, 0.5, 0.25]).astype(np.float32)

@@ -143,18 +143,6 @@ def test_a_dark_blob_is_neither_crushed_nor_filled_with_coloured_noise() -> None
     assert noise.max() < 1.5 * noise.min()  # the same in all channels: no colour
 
 
-def test_half_the_size_gives_nearly_the_same_result() -> None:
-    pixels = skimage.data.retina().astype(np.float32) / 255
-    photo = Photo(pixels=pixels[:1410, :1410])
-    mask = find_field(photo).mask
-    full = xiong2017(photo, Field(mask=mask)).pixels
-    half = cv2.resize(photo.pixels, (705, 705), interpolation=cv2.INTER_AREA)
-    small = np.ascontiguousarray(mask[::2, ::2])
-    found = xiong2017(Photo(pixels=half), Field(mask=small)).pixels
-    expected = cv2.resize(full, (705, 705), interpolation=cv2.INTER_AREA)
-    assert np.abs(found - expected)[small].mean() <= 0.011
-
-
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
 def test_a_flat_picture_stays_flat(level: float) -> None:
     photo = Photo(pixels=np.full((90, 131, 3), level, np.float32))

@@ -102,21 +102,6 @@ def test_a_dark_and_hazy_photograph_becomes_brighter_and_more_evenly_lit() -> No
     assert light[1].std() / light[1].mean() < 0.8 * light[0].std() / light[0].mean()
 
 
-def test_half_the_resolution_gives_nearly_the_same() -> None:
-    photo = Photo(pixels=(retina() / 255).astype(np.float32))
-    frame = crop_to_field(photo, find_field(photo))
-    height, width = frame.field.mask.shape
-    size = (width // 2, height // 2)
-    pixels, mask = (
-        cv2.resize(one, size, interpolation=cv2.INTER_AREA)
-        for one in (frame.photo.pixels, frame.field.mask.astype(np.float32))
-    )
-    inside = mask > 0.5
-    half = zhou2018(Photo(pixels=pixels), Field(mask=inside)).pixels
-    full = cv2.resize(zhou2018(frame.photo, frame.field).pixels, size, interpolation=cv2.INTER_AREA)
-    assert np.abs(half - full)[inside].mean() < 0.005  # 0.0026
-
-
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
