@@ -173,6 +173,18 @@ def test_a_landmark_stands_in_one_match_at_most() -> None:
     np.testing.assert_array_equal(there, second.points[:3])
 
 
+def test_landmarks_that_stand_there_twice_give_no_root_of_a_negative_number() -> None:
+    descriptors = np.abs(np.random.default_rng(0).normal(size=(50, 128))).astype(np.float32)
+    descriptors /= np.linalg.norm(descriptors, axis=1, keepdims=True)
+    twice = np.concatenate([descriptors, descriptors])
+    assert (descriptors @ twice.T).max() > 1  # as float32 rounds
+    scaling = Scaling(corner=(0, 0), factor=(1, 1))
+    first = Landmarks(points=np.zeros((50, 2)), descriptors=descriptors, scaling=scaling)
+    second = Landmarks(points=np.zeros((100, 2)), descriptors=twice, scaling=scaling)
+    with np.errstate(invalid="raise"):
+        match(first, second)
+
+
 def given_map(row: dict[str, str], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """The listed affine goes from the clear photograph to the blurry one, x before y; the map goes the other way."""
     inverse = cv2.invertAffineTransform(np.array(json.loads(row["affine_clear_to_blurry"])))

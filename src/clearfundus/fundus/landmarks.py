@@ -103,8 +103,8 @@ def match(first: Landmarks, second: Landmarks) -> tuple[Points, Points]:
     rows = np.arange(len(nearest))
     best = likeness[rows, nearest].copy()
     likeness[rows, nearest] = -1
-    # descriptors have length 1, so the squared distance is 2 - 2 likeness
-    distance, next_distance = np.sqrt(np.maximum(2 - 2 * best, 0)), np.sqrt(2 - 2 * likeness.max(axis=1))
+    # descriptors have length 1, so the squared distance is 2 - 2 likeness; rounding takes a likeness beyond 1
+    distance, next_distance = (np.sqrt(np.maximum(2 - 2 * one, 0)) for one in (best, likeness.max(axis=1)))
     kept = np.flatnonzero(distance < LARGEST_RATIO * next_distance)
     kept = kept[np.argsort(distance[kept], kind="stable")]
     _, earliest = np.unique(nearest[kept], return_index=True)
