@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,21 @@ def test_a_bad_photograph_is_named_and_the_exit_code_says_so(run: Run, eyes: Pat
     code, out, _ = run("--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "clahe", *QUICK)
     assert code == 1
     assert "left out: blurry/bad: " in out
+
+
+def test_file_names_that_are_no_utf_8_are_written_out(run: Run, eyes: Path) -> None:
+    for content, name in (((eyes / "blurry" / "a.png").read_bytes(), b"eye\xff.png"), (b"no picture", b"bad\xfe.png")):
+        try:
+            (eyes / "blurry" / os.fsdecode(name)).write_bytes(content)
+        except OSError:
+            pytest.skip("this file system has no such names")
+    code, out, err = run("--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "clahe", *QUICK)
+    assert code == 1, err
+    found = load_evaluation(eyes / "out")
+    assert {row.photograph for row in found.rows} == {"a", "b", r"eye\xff"}
+    assert r"left out: blurry/bad\xfe: " in out
+    assert found.run["photographs"][r"blurry/eye\xff"]["files"]["photo"]["name"] == r"eye\xff.png"
+    assert r"eye\xff" in (eyes / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_no_value_of_the_json_output_is_no_json(run: Run, eyes: Path) -> None:

@@ -60,7 +60,7 @@ class Case:
 
     Attributes:
         set: "blurry", "pairs" or "simulated".
-        photograph: Path below its folder, without suffix and ending.
+        photograph: Path below its folder, without suffix and ending; bytes that are no UTF-8 are written out.
         files: What it is made of: "photo", and in a pair "clear" or "native" and perhaps "mask".
     """
 
@@ -91,6 +91,11 @@ class OpenCase:
     judged: Field
     reference: Photo | None
     notes: Mapping[str, object]
+
+
+def readable(text: str) -> str:
+    """Return text with the bytes of a file name that are no UTF-8 written out, a backslash before each."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def find_cases(folders: Mapping[SetName, Path]) -> tuple[Case, ...]:
@@ -224,8 +229,10 @@ def _by_stem(folder: Path) -> dict[str, Path]:
         below = file.relative_to(folder)
         if file.suffix.lower() not in READABLE_SUFFIXES or any(part.startswith(".") for part in below.parts):
             continue
-        key = below.with_suffix("").as_posix()
+        key = readable(below.with_suffix("").as_posix())
         if key in found:
-            raise SettingsError(f"{found[key]} and {file} would both be {key!r}; rename or remove one")
+            raise SettingsError(
+                f"{readable(str(found[key]))} and {readable(str(file))} would both be {key!r}; rename or remove one"
+            )
         found[key] = file
     return found

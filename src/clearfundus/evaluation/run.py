@@ -21,7 +21,7 @@ from clearfundus.errors import (
     SettingsError,
     WeightsError,
 )
-from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case
+from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case, readable
 from clearfundus.evaluation.parts import Part, digest_files, key_of, load_part, open_folder, save_part
 from clearfundus.evaluation.protocol import Judge, Rules
 from clearfundus.evaluation.record import describe_run
@@ -141,7 +141,7 @@ def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcom
                 path.unlink(missing_ok=True)
             known = isinstance(error, ClearfundusError)
             reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
-            yield Outcome(case=case, status="failed", reason=reason, seconds=_since(started))
+            yield Outcome(case=case, status="failed", reason=readable(reason), seconds=_since(started))
         else:
             save_part(part, folder, case, key)
             yield Outcome(case=case, status="done", part=part, seconds=_since(started))
@@ -193,7 +193,7 @@ def _measure(plan: Plan, case: Case, folder: Path, hashes: Mapping[str, str]) ->
         del result  # before the next is made
     height, width = opened.photo.pixels.shape[:2]
     notes = {
-        "files": {role: {"name": path.name, "sha256": hashes[role]} for role, path in case.files.items()},
+        "files": {role: {"name": readable(path.name), "sha256": hashes[role]} for role, path in case.files.items()},
         "width": width,
         "height": height,
         "field_diameter": round(opened.field.diameter, 1),

@@ -77,7 +77,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
         model: A file for a measure whose numbers cannot ship. Load only files you trust.
         json_: Write one JSON object to standard output.
     """
-    from clearfundus.evaluation.cases import Simulation, find_cases
+    from clearfundus.evaluation.cases import Simulation, find_cases, readable
 
     started = time.perf_counter()
     folders = _folders(output, blurry=blurry, pairs=pairs, simulated=clear)
@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     extra = {
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "absent": _absent(contestants, wanted or (), [name for one in folders for name in rules.of_set(one)]),
-        "folders": {name: str(folder) for name, folder in folders.items()},
+        "folders": {name: readable(str(folder)) for name, folder in folders.items()},
         "weights": _weights(contestants),
         "device": device,
         "seconds": round(time.perf_counter() - started, 3),
@@ -249,11 +249,13 @@ def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome]", output: Path,
         }
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
+    from clearfundus.evaluation.cases import readable
     from clearfundus.interfaces.evaluation_table import print_tables
 
     print_tables(evaluation.summaries, {name: one["direction"] for name, one in evaluation.run["metrics"].items()})
     lines = [
-        f"{counts['done']} done, {counts['skipped']} measured before, {counts['failed']} failed; see {output / REPORT}",
+        f"{counts['done']} done, {counts['skipped']} measured before, {counts['failed']} failed; "
+        f"see {readable(str(output / REPORT))}",
         *(f"left out: {name}: {reason}" for name, reason in evaluation.failures),
         *(f"absent: {name}: {reason}" for name, reason in evaluation.run["absent"].items()),
     ]
