@@ -84,7 +84,12 @@ def summary(method: str, metric: str, mean: float, low: float = nan, high: float
         method=method,
         metric=metric,
         protocol="fov",
+        side=768,
+        fit="live",
         count=5,
+        deviation=0.125,
+        blocks=40.5,
+        flat_share=0.25,
         value=value,
         to_input=None if method == "input" else value,
         best_other="",
@@ -133,6 +138,12 @@ def test_names_are_escaped(page: str, made: Evaluation, tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     bad = replace(made, failures=((evil, evil),), run={**made.run, evil: evil})
     assert evil not in written(bad, tmp_path)
+
+
+def test_a_mean_stands_with_its_deviation_and_what_it_rests_on() -> None:
+    table = value_table([summary("gan", "niqe", 6.0, 5.0, 7.0)], {"niqe": "lower"})
+    ((_, (cell,)),) = table.lines
+    assert cell.note == "SD 0.125; blocks 40; flat 25%"
 
 
 def test_it_is_said_to_be_no_medical_device(page: str) -> None:
@@ -240,7 +251,7 @@ def test_a_method_without_a_value_leaves_its_cell_empty_and_counts_are_told() ->
     found = value_table(ones, {"m": "higher", "n": "higher"})
     assert found.lines[1][1][1].mean == "\N{EN DASH}"
     assert [column.count for column in found.columns] == ["", "n = 5"]
-    assert [line[0].note for _, line in found.lines] == ["n = 5", "n = 4"]
+    assert [line[0].note.split("; ")[-1] for _, line in found.lines] == ["n = 5", "n = 4"]
 
 
 def test_the_best_other_method_and_the_rank_are_told() -> None:

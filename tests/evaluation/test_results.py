@@ -32,7 +32,12 @@ SUMMARY = Summary(
     method="clahe",
     metric="psnr",
     protocol="fov",
+    side=768,
+    fit="live",
     count=3,
+    deviation=0.125,
+    blocks=40.5,
+    flat_share=0.25,
     value=Interval(mean=1 / 3, low=-1.5, high=inf),
     to_input=None,
     best_other="gan",
@@ -45,7 +50,10 @@ def evaluation(folder: Path) -> Evaluation:
     other = Row(**{**vars(ROW), "metric": "niqe", "value": inf, "blocks": 37, "flat_share": 0.25, "fit": "live"})
     return Evaluation(
         rows=(ROW, other),
-        summaries=(SUMMARY, Summary(**{**vars(SUMMARY), "rank": None, "best_other": "", "to_best_other": None})),
+        summaries=(
+            SUMMARY,
+            Summary(**{**vars(SUMMARY), "rank": None, "deviation": None, "best_other": "", "to_best_other": None}),
+        ),
         failures=(("pairs/ö", "found no field"),),
         run={"version": "1", "metrics": {"psnr": "of two"}},
         pictures={("pairs", "left/a", "clahe"): folder / "pictures" / "pairs" / "left" / "a" / "clahe.png"},

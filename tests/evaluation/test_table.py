@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -91,6 +92,25 @@ def test_sets_metrics_and_methods_keep_their_order_and_do_not_mix() -> None:
         ("simulated", "psnr", "input", 5),
         ("simulated", "psnr", "a", 6),
     ]
+
+
+def test_a_mean_says_how_values_spread_and_what_they_rest_on() -> None:
+    values = rows({"input": [1.0, 3.0], "a": [5.0, inf]})
+    values = [replace(one, blocks=40 + at, flat_share=0.1 * at, fit="live") for at, one in enumerate(values)]
+    found = by_method(summarise(values, DIRECTIONS, 0))
+    one = found["input"]
+    assert (one.side, one.fit, one.blocks, one.flat_share) == (768, "live", 41, pytest.approx(0.1))
+    assert one.deviation == pytest.approx(2**0.5)
+    assert found["a"].deviation is None
+    plain = by_method(summarise(rows({"input": [1.0]}), DIRECTIONS, 0))["input"]
+    assert (plain.deviation, plain.blocks, plain.flat_share) == (None, None, None)
+
+
+def test_values_of_several_sides_or_fits_are_not_averaged() -> None:
+    for change in ({"side": 64}, {"fit": "other"}):
+        one, other = row("p0", "input", 1), replace(row("p1", "input", 1), **change)  # type: ignore[arg-type]
+        with pytest.raises(QualityError, match="several sides or of several fits"):
+            summarise([one, other], DIRECTIONS, 0)
 
 
 def test_a_missing_value_is_refused() -> None:

@@ -79,7 +79,7 @@ def value_table(summaries: Sequence[Summary], directions: Mapping[str, str]) -> 
 
     def cell(one: Summary, decimals: int, count: str) -> Cell:
         mark = "best" if one.value.mean == best[one.metric] else ""
-        return _cell(one.value, decimals, mark=mark, note=count)
+        return _cell(one.value, decimals, mark=mark, note="; ".join(filter(None, [_spread(one, decimals), count])))
 
     return _table(summaries, directions, cell)
 
@@ -137,6 +137,14 @@ def _table(
             for method in dict.fromkeys(one.method for one in summaries)
         ),
     )
+
+
+def _spread(one: Summary, decimals: int) -> str:
+    """Return the deviation over photographs, and what the values rest on."""
+    deviation = "" if one.deviation is None else f"SD {format_number(one.deviation, decimals)}"
+    blocks = "" if one.blocks is None else f"blocks {format_number(one.blocks, 0)}"
+    flat = "" if one.flat_share is None else f"flat {one.flat_share:.0%}"
+    return "; ".join(filter(None, [deviation, blocks, flat]))
 
 
 def _one_count(counts: set[int]) -> str:

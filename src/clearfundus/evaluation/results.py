@@ -76,8 +76,13 @@ class Summary:
         method: Name of the method, or "input".
         metric: Name of the metric.
         protocol: "fov" or "whole".
+        side: Longer side in pixels at which all were judged.
+        fit: Name of the model they were measured against; empty where there is none.
         count: Number of photographs.
         value: The mean.
+        deviation: Standard deviation over the photographs (n - 1); None from one photograph or with infinite values.
+        blocks: Mean number of blocks that a value rests on, or None.
+        flat_share: Mean share of the windows without structure, or None.
         to_input: Mean of the method's value minus the input's, in the metric's unit; None for the input itself.
         best_other: The other method with the best mean, the input not counted; empty where there is none, or where
             the metric has no better or worse.
@@ -90,8 +95,13 @@ class Summary:
     method: str
     metric: str
     protocol: str
+    side: int
+    fit: str
     count: int
     value: Interval
+    deviation: float | None
+    blocks: float | None
+    flat_share: float | None
     to_input: Interval | None
     best_other: str
     to_best_other: Interval | None
@@ -197,31 +207,25 @@ def read_rows(text: str) -> tuple[Row, ...]:
 _INTERVALS = {"value": "", "to_input": "to_input_", "to_best_other": "to_best_other_"}
 """Attribute of a summary -> prefix of its three columns."""
 _PLACE = ("set", "method", "metric", "protocol")
+_SPREAD = ("deviation", "blocks", "flat_share")
 
 
 def _columns(attribute: str) -> list[str]:
     return [f"{_INTERVALS[attribute]}{one.name}" for one in fields(Interval)]
 
 
-_SUMMARY_COLUMNS = [
-    *_PLACE,
-    "count",
-    *_columns("value"),
-    "rank",
-    *_columns("to_input"),
-    "best_other",
-    *_columns("to_best_other"),
-]
+_SUMMARY_COLUMNS = [*_PLACE, "side", "fit", "count", *_columns("value"), *_SPREAD, "rank"]
+_SUMMARY_COLUMNS += [*_columns("to_input"), "best_other", *_columns("to_best_other")]
 
 
 def write_summaries(summaries: Iterable[Summary]) -> str:
     """Return summaries as CSV: each interval is three columns, empty where there is none."""
 
     def cells(one: Summary) -> list[str]:
-        place = [_text(getattr(one, name)) for name in (*_PLACE, "count")]
         return [
-            *place,
+            *(_text(getattr(one, name)) for name in (*_PLACE, "side", "fit", "count")),
             *_ends(one.value),
+            *(_text(getattr(one, name)) for name in _SPREAD),
             _text(one.rank),
             *_ends(one.to_input),
             one.best_other,
@@ -244,8 +248,12 @@ def read_summaries(text: str) -> tuple[Summary, ...]:
             raise ValueError(f"{TABLE}: found a row without a mean: {one}")
         found.append(
             Summary(
-                **{name: one[name] for name in (*_PLACE, "best_other")},
+                **{name: one[name] for name in (*_PLACE, "fit", "best_other")},
+                side=int(one["side"]),
                 count=int(one["count"]),
+                deviation=_number(one["deviation"]),
+                blocks=_number(one["blocks"]),
+                flat_share=_number(one["flat_share"]),
                 value=value,
                 to_input=_interval(one, "to_input"),
                 to_best_other=_interval(one, "to_best_other"),
