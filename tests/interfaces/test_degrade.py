@@ -69,8 +69,9 @@ def test_the_record_says_all_and_repeats_the_picture_bit_for_bit(
     source, once, again = folder / "a.png", tmp_path / "once.png", tmp_path / "again.png"
     assert run(source, "-o", once, "--model", model, "--severity", "0.6", "--seed", "1")[0] == 0
     record = record_of(once)
-    assert record.keys() == {"model", "parameters", "severity", "seed", "drawn_for", "decibels", "version", "input"}
-    assert (record["model"], record["severity"], record["seed"], record["drawn_for"]) == (model, 0.6, 1, "a.png")
+    assert record.keys() == {"model", "parameters", "severity", "seed", "decibels", "version", "input"}
+    assert (record["model"], record["severity"], record["seed"]) == (model, 0.6, 1)
+    assert "a.png" not in json.dumps(record)  # a name may be a patient's
     assert (record["version"], record["input"]) == (cf.__version__, digest_file(source))
     assert from_record(record) == draw_for(source, model, 0.6, 1).model
 

@@ -99,6 +99,18 @@ def test_a_bad_photograph_is_named_and_the_exit_code_says_so(run: Run, eyes: Pat
     assert "left out: blurry/bad: " in out
 
 
+def test_no_file_that_is_handed_on_says_where_the_photographs_lie(run: Run, eyes: Path) -> None:
+    (eyes / "blurry" / "left").mkdir()
+    (eyes / "blurry" / "left" / "bad.png").write_bytes(b"no picture")
+    code, out, _ = run("--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "clahe", *QUICK)
+    assert code == 1
+    assert f"left out: blurry/left/bad: {Path('left', 'bad.png')}: " in out
+    found = load_evaluation(eyes / "out")
+    assert found.run["folders"] == {"blurry": "blurry"}
+    for name in ("run.json", "report.html"):
+        assert str(eyes) not in (eyes / "out" / name).read_text(encoding="utf-8")
+
+
 def test_file_names_that_are_no_utf_8_are_written_out(run: Run, eyes: Path) -> None:
     for content, name in (((eyes / "blurry" / "a.png").read_bytes(), b"eye\xff.png"), (b"no picture", b"bad\xfe.png")):
         try:

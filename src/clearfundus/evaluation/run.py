@@ -141,7 +141,7 @@ def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcom
                 path.unlink(missing_ok=True)
             known = isinstance(error, ClearfundusError)
             reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
-            yield Outcome(case=case, status="failed", reason=readable(reason), seconds=_since(started))
+            yield Outcome(case=case, status="failed", reason=_without_folders(case, reason), seconds=_since(started))
         else:
             save_part(part, folder, case, key)
             yield Outcome(case=case, status="done", part=part, seconds=_since(started))
@@ -258,6 +258,14 @@ def _save(photo: Photo, path: Path, note: Mapping[str, str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     photo = Photo(pixels=photo.pixels, icc_profile=photo.icc_profile, name=photo.name)
     write_photo(replace(photo, provenance=MappingProxyType(dict(note))), path, overwrite=True)
+
+
+def _without_folders(case: Case, reason: str) -> str:
+    """Return a reason with the case's files named below the folder given: where that lies is nobody's business."""
+    depth = len(Path(case.photograph).parts)
+    for path in case.files.values():
+        reason = reason.replace(str(path), str(Path(*path.parts[-depth:])))
+    return readable(reason)
 
 
 def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:

@@ -41,13 +41,11 @@ class Drawn:
         model: What is applied.
         severity: What it was drawn with; None if a record did not say.
         seed: Likewise.
-        drawn_for: Name of the file it was drawn for; likewise.
     """
 
     model: "Model"
     severity: object
     seed: object
-    drawn_for: object
 
     @property
     def note(self) -> Mapping[str, str]:
@@ -82,7 +80,8 @@ def degrade(  # noqa: PLR0913 - one argument an option; this is the command line
     """Make clear photographs bad, in a way that is known and can be repeated.
 
     Beside each result NAME stands NAME.degradation.json: the model with every parameter, severity and seed, the
-    strength in dB (peak signal-to-noise ratio over the field of view, less is worse), version and hash of the input.
+    strength in dB (peak signal-to-noise ratio over the field of view, less is worse), version and hash of the input. It
+    does not name the input.
 
     Args:
         inputs: Photographs, and folders to search for them, with all folders below.
@@ -158,7 +157,7 @@ def draw_for(source: Path, model: str, severity: float, seed: int) -> Drawn:
     digest = hashlib.sha256(f"{seed}/".encode() + os.fsencode(source.name)).digest()
     random = np.random.default_rng(int.from_bytes(digest))
     drawn = DEGRADATIONS[model].draw(random, severity)
-    return Drawn(model=drawn, severity=severity, seed=seed, drawn_for=source.name)
+    return Drawn(model=drawn, severity=severity, seed=seed)
 
 
 def read_record(path: Path) -> Drawn:
@@ -178,7 +177,7 @@ def read_record(path: Path) -> Drawn:
         raise SettingsError(f"--repeat {path}: is no JSON file ({error})") from error
     except SettingsError as error:
         raise SettingsError(f"--repeat {path}: {error}") from error
-    return Drawn(model=model, **{name: record.get(name) for name in ("severity", "seed", "drawn_for")})
+    return Drawn(model=model, **{name: record.get(name) for name in ("severity", "seed")})
 
 
 def record_path(target: Path) -> Path:
@@ -219,7 +218,6 @@ def _degrade(job: "Job", *, drawing: Drawing, overwrite: bool, made: "dict[Job, 
         **drawn.model.to_record(),
         "severity": drawn.severity,
         "seed": drawn.seed,
-        "drawn_for": drawn.drawn_for,
         "decibels": strength if math.isfinite(strength) else None,
         "version": __version__,
         "input": source,

@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     extra = {
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "absent": _absent(contestants, wanted or (), [name for one in folders for name in rules.of_set(one)]),
-        "folders": {name: readable(str(folder)) for name, folder in folders.items()},
+        "folders": {name: readable(folder.resolve().name) for name, folder in folders.items()},
         "weights": _weights(contestants),
         "device": device,
         "seconds": round(time.perf_counter() - started, 3),
