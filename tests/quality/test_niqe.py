@@ -3,9 +3,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import skimage
 
-from clearfundus import Field
+from clearfundus import Field, Photo, find_field
 from clearfundus.errors import QualityError
+from clearfundus.fundus.degrade import Degradation, degrade
 from clearfundus.quality.niqe import LIVE_FILE, BlockModel, find_blocks, load_model, measure_niqe, niqe
 from clearfundus.quality.view import make_view
 from drawn import draw_fundus, field_mask
@@ -38,6 +40,22 @@ def test_growing_noise_makes_it_worse() -> None:
     values = [niqe(np.clip(np.rint(gray + sigma * noise), 0, 255)).value for sigma in (0, 10, 20, 40)]
     assert values == sorted(values)
     assert values[-1] > values[0] + 2
+
+
+@pytest.mark.parametrize("blur", [0, 0.7 / 512])
+def test_growing_haze_over_a_retina_makes_it_worse(blur: float) -> None:
+    photo = Photo(pixels=(skimage.data.retina() / 255).astype(np.float32))
+    field = find_field(photo)
+    hazy = [
+        Degradation(
+            transmission_low=low, transmission_high=high, veil=veil, blur=steps * blur, light=0, noise=0, seed=1
+        )
+        for steps, (low, high, veil) in enumerate([(0.6, 1, 0.5), (0.3, 0.7, 0.6), (0.15, 0.35, 0.8)], start=1)
+    ]
+    photos = [photo, *(degrade(photo, field, one) for one in hazy)]
+    values = [measure_niqe(make_view(one, field)).value for one in photos]
+    assert values == sorted(values)
+    assert values[-1] > values[0] + 3
 
 
 def test_under_a_mask_the_surround_does_not_matter() -> None:

@@ -64,6 +64,15 @@ def test_more_blur_and_haze_give_less() -> None:
         assert values[0] > values[-1] + 1, change
 
 
+def test_more_noise_gives_less() -> None:
+    photo, field = draw_fundus(128), Field(mask=field_mask(128))
+    reference, drawn = make_view(photo, field, side=96), np.random.default_rng(0).normal(size=(128, 128, 3))
+    noisy = [photo.with_pixels(photo.pixels + np.float32(sigma / 255) * drawn) for sigma in (2, 4, 8, 16, 32)]
+    values = [measure_psnr(make_view(one, field, side=96), reference).value for one in noisy]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > values[-1] + 15
+
+
 def test_the_protocol_says_what_counts() -> None:
     photo, field = draw_fundus(128), Field(mask=field_mask(128, 0.7))
     for protocol, share in (("fov", 1.0), ("whole", None)):
