@@ -10,6 +10,7 @@ import pytest
 
 import clearfundus as cf
 from clearfundus.errors import PhotoReadError, RunMismatchError, SettingsError
+from clearfundus.evaluation import record
 from clearfundus.evaluation.cases import Simulation, find_cases
 from clearfundus.evaluation.parts import load_part
 from clearfundus.evaluation.protocol import Rules, choose_metrics
@@ -173,6 +174,24 @@ def test_a_folder_made_with_other_settings_is_refused(
     with pytest.raises(RunMismatchError, match=message):
         run(other(), {"blurry": photos}, out)
     assert sorted(out.rglob("*")) == before
+
+
+def test_a_file_with_another_name_is_degraded_anew(photos: Path, out: Path) -> None:
+    first, _ = run(plan(), {"simulated": photos}, out)
+    (photos / "a.png").rename(photos / "a.PNG")  # from whose name the degradation is drawn
+    second, outcomes = run(plan(), {"simulated": photos}, out)
+    assert statuses(outcomes) == ["done", "skipped", "skipped"]
+    parameters = [one.run["photographs"]["simulated/a"]["parameters"] for one in (first, second)]
+    assert parameters[0] != parameters[1]
+
+
+def test_a_folder_made_with_another_version_of_a_package_is_refused(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(plan(), {"blurry": photos}, out)
+    monkeypatch.setattr(record.importlib.metadata, "version", lambda package: "0.0.1")
+    with pytest.raises(RunMismatchError, match=r"packages = .*now .*0\.0\.1"):
+        run(plan(), {"blurry": photos}, out)
 
 
 def test_a_folder_that_holds_something_else_is_refused(photos: Path, out: Path) -> None:

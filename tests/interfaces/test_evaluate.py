@@ -79,6 +79,9 @@ def test_run_again_it_measures_nothing_and_with_other_settings_it_refuses(run: R
     assert code == 0
     assert "0 done, 2 measured before, 0 failed" in told
     assert (eyes / "out" / "per_image.csv").read_bytes() == before
+    found = load_evaluation(eyes / "out").run
+    assert "seconds" not in found
+    assert found["seconds_of_this_call"] >= 0
     code, _, err = run(*words, "--side", 96, "--metrics", "entropy")
     assert code == 2
     assert "was made with other settings: metrics = " in err

@@ -66,7 +66,8 @@ def open_folder(folder: Path, settings: Mapping[str, object]) -> None:
 
 def key_of(case: Case, hashes: Mapping[str, str], settings: Mapping[str, object]) -> str:
     """Return what tells a part from one made of other files or with other settings."""
-    content = [case.set, case.photograph, dict(hashes), dict(settings)]
+    names = {role: path.name for role, path in case.files.items()}  # a degradation is drawn from the name
+    content = [case.set, case.photograph, names, dict(hashes), dict(settings)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

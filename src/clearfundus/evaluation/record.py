@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from clearfundus.evaluation.run import Plan
 
 PACKAGES = ("numpy", "scipy", "opencv-contrib-python-headless", "Pillow", "scikit-image", "torch")
-"""Whose versions are told: they decide the last digits."""
+"""Whose versions are told, and must not change within an evaluation: they decide the last digits."""
 
 
 def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part]]) -> dict[str, Any]:
@@ -43,9 +43,13 @@ def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part]]) -> dict[str, A
         "fitted": f"metrics ending in {FITTED} are measured on pairs only",
         "photographs": {case.name: part.notes for case, part in good},
         "method_seconds": {name: round(sum(all_) / len(all_), 3) for name, all_ in seconds.items() if all_},
-        "packages": {name: _version(name) for name in PACKAGES},
         "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
     }
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the version of each of `PACKAGES`; None for one that is not installed."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def _version(package: str) -> str | None:

@@ -33,7 +33,7 @@ FEW = 30
 """Below so many photographs a set is called small."""
 ELSEWHERE = ("metrics", "methods", "photographs")
 """What of `Evaluation.run` has a place of its own; all else stands in the table of the run."""
-FIRST = ("date", "version", "weights", "device", "absent", "seconds")
+FIRST = ("date", "version", "weights", "device", "absent", "seconds_of_this_call")
 """What of it stands in the head, too."""
 SET_WORDS = {
     "blurry": "Blurry photographs, without a reference",

@@ -24,7 +24,7 @@ from clearfundus.errors import (
 from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case, readable
 from clearfundus.evaluation.parts import Part, digest_files, key_of, load_part, open_folder, save_part
 from clearfundus.evaluation.protocol import Judge, Rules
-from clearfundus.evaluation.record import describe_run
+from clearfundus.evaluation.record import describe_run, package_versions
 from clearfundus.evaluation.results import INPUT, PICTURES, Evaluation, Row
 from clearfundus.evaluation.table import summarise
 from clearfundus.fundus.frame import Frame, crop_to_field, put_back
@@ -58,6 +58,7 @@ class Plan:
         """Return what must be the same in every part, ready for JSON."""
         return {
             "version": __version__,
+            "packages": package_versions(),
             "methods": {name: dict(one) for name, one in self.descriptions.items()},
             "metrics": {name: one.conventions for name, one in self.rules.metrics.items()},
             "protocols": list(self.rules.protocols),

@@ -94,7 +94,7 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
         "folders": {name: readable(folder.resolve().name) for name, folder in folders.items()},
         "weights": _weights(contestants),
         "device": device,
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds_of_this_call": round(time.perf_counter() - started, 3),
     }
     evaluation = _finish(plan, outcomes, output, extra)
     _tell(evaluation, outcomes, output, as_json=json_)
@@ -245,7 +245,7 @@ def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome]", output: Path,
             "failures": [{"photograph": name, "reason": reason} for name, reason in evaluation.failures],
             "absent": evaluation.run["absent"],
             "table": [_plain(asdict(one)) for one in evaluation.summaries],
-            "seconds": evaluation.run["seconds"],
+            "seconds": evaluation.run["seconds_of_this_call"],
         }
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
