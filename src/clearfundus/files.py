@@ -4,6 +4,9 @@ import os
 import secrets
 from pathlib import Path
 
+UNFINISHED = ".clearfundus-*.part"
+"""Names of files that `write_whole` has begun; one stays where a process was killed."""
+
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that no reader, and no crash, ever sees half of it; an existing file is replaced.
@@ -17,7 +20,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: If it cannot be written there; no temporary file is left behind.
     """
-    partial = path.with_name(f".clearfundus-{secrets.token_hex(8)}.part")
+    partial = path.with_name(UNFINISHED.replace("*", secrets.token_hex(8)))
     try:
         with partial.open("xb") as file:
             file.write(content)

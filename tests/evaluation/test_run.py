@@ -204,6 +204,19 @@ def test_a_folder_that_holds_something_else_is_refused(photos: Path, out: Path) 
     assert [file.name for file in out.iterdir()] == ["letter.txt"]
 
 
+def test_a_folder_left_before_its_settings_were_written_is_taken_up(photos: Path, out: Path) -> None:
+    (out / "parts").mkdir(parents=True)
+    (out / "parts" / ".clearfundus-0123456789abcdef.part").touch()
+    assert statuses(run(plan(), {"blurry": photos}, out)[1]) == ["done"] * 3
+
+
+def test_a_folder_with_parts_of_something_else_is_refused(photos: Path, out: Path) -> None:
+    (out / "parts").mkdir(parents=True)
+    (out / "parts" / "engine.txt").touch()
+    with pytest.raises(SettingsError, match="holds something that is no evaluation"):
+        run(plan(), {"blurry": photos}, out)
+
+
 def test_a_photograph_on_which_one_method_fails_is_left_out_of_all(photos: Path, out: Path) -> None:
     found, outcomes = run(plan(methods={"darker": darker, "broken": refuse(1)}), {"blurry": photos}, out)
     assert statuses(outcomes) == ["done", "failed", "done"]

@@ -14,7 +14,7 @@ from typing import Any
 from clearfundus.errors import PhotoReadError, RunMismatchError, SettingsError
 from clearfundus.evaluation.cases import Case
 from clearfundus.evaluation.results import Row
-from clearfundus.files import write_whole
+from clearfundus.files import UNFINISHED, write_whole
 
 FOLDER = "parts"
 SETTINGS = "settings.json"
@@ -56,12 +56,19 @@ def open_folder(folder: Path, settings: Mapping[str, object]) -> None:
         _refuse_changes(folder, found, wanted)
         return
     try:
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not _is_unused(folder):
             raise SettingsError(f"output {folder}: holds something that is no evaluation; name a new or empty folder")
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"output {folder}: cannot be made a folder ({error}); name another") from error
     write_whole(file, (json.dumps(wanted, indent=2) + "\n").encode())
+
+
+def _is_unused(folder: Path) -> bool:
+    """Say whether a folder is empty, or was left by an evaluation that was stopped before it wrote its settings."""
+    held = [one for one in folder.iterdir() if one.name != FOLDER]
+    parts = folder / FOLDER
+    return not held and all(one.match(UNFINISHED) for one in (parts.iterdir() if parts.exists() else ()))
 
 
 def key_of(case: Case, hashes: Mapping[str, str], settings: Mapping[str, object]) -> str:
