@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,15 @@ def retina() -> tuple[Photo, Field]:
     return photo, find_field(photo)
 
 
+@cache
+def warped_retina(seed: int) -> tuple[NDArray[np.float32], Photo, Field]:
+    """A known map, the retina warped by it, and that photograph's field."""
+    photo = Photo(pixels=(skimage.data.retina() / 255).astype(np.float32), name="retina")
+    where = known_map(photo.pixels.shape, seed)
+    fixed = warped(photo, where)
+    return where, fixed, find_field(fixed)
+
+
 @pytest.fixture(scope="module")
 def drawn_pair() -> tuple[Photo, Field, Photo, Field]:
     """A drawn eye of 700 pixels and the same eye at half the size."""
@@ -75,12 +85,20 @@ def drawn_alignment(drawn_pair) -> Alignment:
     return align(*drawn_pair)
 
 
-@pytest.mark.parametrize(("haze", "largest"), [("none", 0.15), ("mild", 0.2), ("moderate", 0.6), ("severe", 2.5)])
-def test_a_known_warp_is_found_again_through_haze(haze, largest, retina) -> None:
+@pytest.mark.parametrize(
+    ("haze", "largest", "seed"),
+    [
+        ("none", 0.15, 1),
+        ("mild", 0.2, 1),
+        ("moderate", 0.6, 1),
+        ("severe", 2.5, 1),
+        ("severe", 2.5, 2),
+        ("moderate", 0.6, 3),
+    ],
+)
+def test_a_known_warp_is_found_again_through_haze(haze, largest, seed, retina) -> None:
     photo, field = retina
-    where = known_map(photo.pixels.shape, seed=1)
-    fixed = warped(photo, where)
-    fixed_field = find_field(fixed)
+    where, fixed, fixed_field = warped_retina(seed)
     found = align(photo, field, degrade(fixed, fixed_field, HAZE[haze]), fixed_field)
     assert found.model == "quadratic"
     assert distance(found, where) < largest  # pixels of 1411; about half again of what was measured
@@ -130,12 +148,12 @@ def test_two_strangers_are_refused_with_their_names_and_the_matches_that_agreed(
 
 
 def test_a_picture_without_detail_has_no_landmarks_and_is_refused(drawn_pair) -> None:
-    big, big_field, _, _ = drawn_pair
+    _, _, small, small_field = drawn_pair
     flat = Photo(pixels=np.full((128, 128, 3), 0.5, np.float32), name="flat")
     field = Field(mask=field_mask(128))
     assert len(find_landmarks(flat, field).points) == 0
     with pytest.raises(AlignmentError, match="found 0 landmarks"):
-        align(big, big_field, flat, field)
+        align(small, small_field, flat, field)
 
 
 def test_few_matches_keep_the_similarity(drawn_pair, monkeypatch) -> None:
