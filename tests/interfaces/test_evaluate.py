@@ -1,6 +1,8 @@
 import io
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -271,6 +273,20 @@ def test_a_table_too_wide_for_the_terminal_becomes_several() -> None:
         assert all(name in text.getvalue() for name in names)
         assert text.getvalue().count("12.40") == 12
         assert not terminal or max(len(line) for line in lines if "metric_" in line) <= 80
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize("clear", ["chase", ""])
+def test_make_table1_degrades_the_test_eyes_and_takes_no_drawing_for_a_photograph(clear: str, tmp_path: Path) -> None:
+    (tmp_path / "chase").mkdir()
+    for name in ("Image_10L.jpg", "Image_11L.jpg", "Image_14R.jpg", "Image_11L_1stHO.png", "Image_11L_2ndHO.png"):
+        (tmp_path / "chase" / name).touch()
+    makefile = Path(__file__).parents[2] / "Makefile"
+    words = ["make", "-C", tmp_path, "-f", makefile, "-o", "setup", "table1", "RUN=echo", f"CLEAR={clear}"]
+    told = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    taken = sorted(path.name for path in (tmp_path / "out").rglob("*.*"))
+    assert taken == (["Image_11L.jpg", "Image_14R.jpg"] if clear else [])
+    assert ("--clear out/table1_clear --simulated cataract --severity 0.6" in told) is bool(clear)
 
 
 def test_the_help_names_every_method() -> None:
