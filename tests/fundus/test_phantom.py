@@ -14,7 +14,7 @@ from clearfundus.fundus.phantom_graph import Edge, segments
 from clearfundus.fundus.phantom_tree import SMALLEST_RADIUS
 from clearfundus.photo import Mask
 
-SEEDS = (0, 1, 2, 5)
+SEEDS = (0, 1, 5)
 """Both sides are among them."""
 
 
@@ -63,7 +63,7 @@ def test_a_mask_is_the_pixels_within_the_radius_of_a_centreline(kind: str, name:
 
 @pytest.mark.parametrize("size", [96, 512])
 def test_every_centreline_runs_inside_its_mask(size: int) -> None:
-    drawn = phantom(size, 2)
+    drawn = phantom(size, 1)
     for edge in drawn.graph.edges:
         row, column = np.rint(dense(edge)).astype(int).T
         mask = (drawn.arteries if edge.kind == "artery" else drawn.veins) | ~drawn.field.mask
@@ -227,10 +227,16 @@ def test_the_same_eye_at_two_sizes(seed: int) -> None:
     assert overlap(small.vessels, covered >= 0.5) > 0.8
 
 
-def test_the_same_seed_gives_the_same_photograph_and_another_seed_another_eye() -> None:
+def test_the_same_seed_gives_the_same_photograph_and_leaves_the_callers_random_state_alone() -> None:
+    first = phantom(256, 1)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the state that must not be touched
     again = draw_phantom(256, 1)
-    assert np.array_equal(again.photo.pixels, phantom(256, 1).photo.pixels)
-    assert np.array_equal(again.vessels, phantom(256, 1).vessels)
+    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+    assert np.array_equal(again.photo.pixels, first.photo.pixels)
+    assert np.array_equal(again.vessels, first.vessels)
+
+
+def test_another_seed_is_another_eye() -> None:
     masks = [phantom(256, seed).vessels for seed in SEEDS]
     for index, mask in enumerate(masks):
         for other in masks[index + 1 :]:
@@ -239,12 +245,6 @@ def test_the_same_seed_gives_the_same_photograph_and_another_seed_another_eye() 
 
 def test_both_sides_are_drawn() -> None:
     assert {phantom(seed=seed).side for seed in SEEDS} == {"left", "right"}
-
-
-def test_drawing_leaves_the_callers_random_state_alone() -> None:
-    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the state that must not be touched
-    draw_phantom(64, 0)
-    assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
 @pytest.mark.parametrize(("size", "seed", "named"), [(63, 0, "size: found 63"), (64, -1, "seed: found -1")])
