@@ -131,6 +131,7 @@ def test_json_says_everything(run: Run, folder: Path, tmp_path: Path) -> None:
     assert first == {
         "input": str(folder / "a.png"),
         "output": str(tmp_path / "out" / "a.png"),
+        "input_hash": digest_file(folder / "a.png"),
         "record": str(tmp_path / "out" / "a.png.degradation.json"),
         "model": "arcnet",
         "severity": 0.5,
@@ -138,6 +139,8 @@ def test_json_says_everything(run: Run, folder: Path, tmp_path: Path) -> None:
         "width": 96,
         "height": 96,
     }
+    again = json.loads(run(folder, "-o", tmp_path / "out", "--model", "arcnet", "--json")[1])
+    assert again["skipped"][0]["input_hash"] == digest_file(folder / "a.png")
 
 
 def test_nothing_changed_is_no_number_of_decibels(run: Run, folder: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import os
@@ -141,6 +142,17 @@ def test_no_value_of_the_json_output_is_no_json(run: Run, eyes: Path) -> None:
 
     (psnr,) = (one for one in json.loads(out, parse_constant=refuse)["table"] if one["metric"] == "psnr")
     assert psnr["value"] == {"mean": "inf", "low": "nan", "high": "nan"}
+
+
+def test_the_json_output_holds_the_hashes_of_weights_and_inputs(run: Run, eyes: Path, tiny_weights: Path) -> None:
+    words = ["-o", eyes / "out", "--methods", "gan", "--weights", tiny_weights, "--device", "cpu", "--json"]
+    found = json.loads(run("--pairs", eyes / "pairs", *words, *QUICK)[1])
+    assert found["weights"]["gan"]["sha256"] == cf.load_weights(tiny_weights).sha256
+    assert found["methods"]["gan"]["sha256"] == found["weights"]["gan"]["sha256"]
+    assert found["models"] == {}
+    clear = found["inputs"]["pairs/a"]["clear"]
+    content = (eyes / "pairs" / "a_clear.png").read_bytes()
+    assert clear == {"name": "a_clear.png", "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def test_a_measure_without_a_set_is_said_to_be_absent(run: Run, eyes: Path) -> None:

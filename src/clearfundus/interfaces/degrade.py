@@ -232,7 +232,7 @@ def _degrade(job: "Job", *, drawing: Drawing, overwrite: bool, made: "dict[Job, 
 
 
 def _summary_object(outcomes: Iterable["Outcome"], made: "Mapping[Job, Mapping[str, object]]") -> dict[str, object]:
-    from clearfundus.interfaces.batch import of_status, paths_of
+    from clearfundus.interfaces.batch import digest_file, of_status, paths_of
 
     found = list(outcomes)
     return {
@@ -240,6 +240,7 @@ def _summary_object(outcomes: Iterable["Outcome"], made: "Mapping[Job, Mapping[s
         "done": [
             {
                 **paths_of(outcome),
+                "input_hash": made[outcome.job]["input"],
                 "record": str(record_path(outcome.job.target)),
                 **{name: made[outcome.job][name] for name in ("model", "severity", "seed", "decibels")},
                 "width": outcome.width,
@@ -248,6 +249,9 @@ def _summary_object(outcomes: Iterable["Outcome"], made: "Mapping[Job, Mapping[s
             }
             for outcome in of_status(found, "done")
         ],
-        "skipped": [{**paths_of(outcome), "reason": outcome.reason} for outcome in of_status(found, "skipped")],
+        "skipped": [
+            {**paths_of(outcome), "input_hash": digest_file(outcome.job.source), "reason": outcome.reason}
+            for outcome in of_status(found, "skipped")
+        ],
         "failed": [{**paths_of(outcome), "error": outcome.reason} for outcome in of_status(found, "failed")],
     }
