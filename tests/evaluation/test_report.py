@@ -18,6 +18,7 @@ from clearfundus.evaluation.report import write_report
 from clearfundus.evaluation.report_tables import direction_of, format_number, input_table, rival_table, value_table
 from clearfundus.evaluation.results import Evaluation, Interval, Summary
 from clearfundus.interfaces import SAFETY
+from clearfundus.quality.fniqe import shipped_model
 from evaluation.made_evaluation import DIRECTIONS, METHODS, METRICS_OF_SET, make_evaluation
 
 ODD = "a<b>&\"c'"
@@ -144,6 +145,15 @@ def test_a_mean_stands_with_its_deviation_and_what_it_rests_on() -> None:
     table = value_table([summary("gan", "niqe", 6.0, 5.0, 7.0)], {"niqe": "lower"})
     ((_, (cell,)),) = table.lines
     assert cell.note == "SD 0.125; blocks 40; flat 25%"
+
+
+@pytest.mark.usefixtures("unplotted")
+def test_on_what_the_shipped_fit_was_chosen_is_said_where_it_is_used(made: Evaluation, tmp_path: Path) -> None:
+    name = shipped_model().name
+    rows = tuple(replace(row, fit=name) if row.metric == "fniqe" else row for row in made.rows)
+    sentence = f"The shipped fit of F-NIQE, {name}, was chosen among others by how it does on photographs"
+    assert sentence in words(written(replace(made, rows=rows), tmp_path))
+    assert "The shipped fit of F-NIQE" not in words(written(made, tmp_path))
 
 
 def test_it_is_said_to_be_no_medical_device(page: str) -> None:

@@ -29,6 +29,8 @@ from clearfundus.quality import METRICS
 from clearfundus.version import __version__
 
 TEMPLATE = Path(__file__).with_name("report.html")
+SHIPPED_FIT = "clear54"
+"""Name of the fit of F-NIQE that ships with the package."""
 FEW = 30
 """Below so many photographs a set is called small."""
 ELSEWHERE = ("metrics", "methods", "photographs")
@@ -120,6 +122,7 @@ def _page(evaluation: Evaluation) -> str:
         detail=DETAIL,
         number=format_number,
         few=FEW,
+        shipped_fit=SHIPPED_FIT if any(row.fit == SHIPPED_FIT for row in evaluation.rows) else "",
     )
 
 
