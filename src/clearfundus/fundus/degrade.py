@@ -2,7 +2,7 @@
 
 Parameters are drawn first and applied second, so that a degradation can be recorded and repeated. The scatter model is
 the one of the cataract literature, `seen = clear * t + veil * (1 - t)`, with a smooth transmission `t` and the veil
-between the mean and the 98th percentile of the photograph itself (METHOD.md, "What short trials showed").
+between the mean and the 98th percentile of the photograph itself.
 """
 
 from dataclasses import dataclass

@@ -76,7 +76,7 @@ def compare(  # noqa: PLR0913 - one argument an option; this is the command line
     return 1 if of_status(outcomes, "failed") or any(map(_faults, made.values())) else 0
 
 
-def parse_names(words: str | None) -> Sequence[str] | None:
+def parse_names(words: str | None, option: str = "--methods") -> list[str] | None:
     """Read names with commas between; None stays None, which means all.
 
     Raises:
@@ -86,7 +86,7 @@ def parse_names(words: str | None) -> Sequence[str] | None:
         return None
     names = [word.strip() for word in words.split(",") if word.strip()]
     if not names:
-        raise SettingsError(f"--methods {words!r}: found no name, expected names with commas between")
+        raise SettingsError(f"{option} {words!r}: found no name, expected names with commas between")
     return names
 
 

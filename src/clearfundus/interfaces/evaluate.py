@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from clearfundus.errors import SettingsError
+from clearfundus.interfaces.compare import parse_names
 from clearfundus.interfaces.enhance import describe_weights
 from clearfundus.interfaces.methods import SHORT_SOURCES
 from clearfundus.version import __version__
@@ -99,20 +100,6 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     evaluation = _finish(plan, outcomes, output, extra)
     _tell(evaluation, outcomes, output, as_json=json_)
     return 1 if evaluation.failures else 0
-
-
-def parse_names(words: str | None, option: str) -> list[str] | None:
-    """Read names with commas between; None stays None, which means all.
-
-    Raises:
-        SettingsError: If there is no name.
-    """
-    if words is None:
-        return None
-    names = [word.strip() for word in words.split(",") if word.strip()]
-    if not names:
-        raise SettingsError(f"{option} {words!r}: found no name, expected names with commas between")
-    return names
 
 
 def _folders(output: Path, **found: Path | None) -> "dict[SetName, Path]":

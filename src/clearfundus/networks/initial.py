@@ -2,7 +2,7 @@
 
 from torch import nn
 
-WEIGHT_DEVIATION = 0.02  # METHOD.md "Training": N(0, 0.02), the customary choice for CycleGAN-type networks
+WEIGHT_DEVIATION = 0.02  # N(0, 0.02), the customary choice for CycleGAN-type networks
 
 
 def draw_weights(network: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""Instance norm without affine terms, as METHOD.md fixes it, with a gradient that is right in every memory layout.
+"""Instance norm without affine terms, with a gradient that is right in every memory layout.
 
 `torch.nn.functional.instance_norm` (2.13, CPU) returns a wrong gradient, without a word, for a batch of one picture if
 the gradient it is handed is in channels_last layout, as it is behind every channels_last convolution. The test of this
