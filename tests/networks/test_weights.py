@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from clearfundus import WeightsError
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.networks.weights import hash_description, hash_tensors, load_weights, save_weights
+from clearfundus.networks.weights import load_weights, save_weights
+from clearfundus.networks.weights_file import hash_description, hash_tensors
 
 Metadata = dict[str, str]
 Tensors = dict[str, torch.Tensor]

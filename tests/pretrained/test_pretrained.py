@@ -11,7 +11,8 @@ import torch
 
 from clearfundus import WeightsError, load_weights, pretrained
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.networks.weights import TERMS, save_weights
+from clearfundus.networks.weights import save_weights
+from clearfundus.networks.weights_file import TERMS
 from clearfundus.pretrained import default_weights, shipped_path, shipped_weights
 from drawn import blur_fundus, draw_fundus
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from clearfundus.networks.weights import hash_tensors
+from clearfundus.networks.weights_file import hash_tensors
 from clearfundus.training import run
 from clearfundus.training.config import LossSettings, read_settings
 from clearfundus.training.distributed import join_peers

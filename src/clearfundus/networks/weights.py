@@ -1,29 +1,17 @@
-"""Weights files: safetensors with the network's settings, terms and hashes of the tensors and of the rest inside.
+"""The weights of a generator: saved in fp16 with its settings; loaded by the name they ship under, or from a file."""
 
-A file is used only if its hashes and its architecture agree with what it says of itself; pickles are never read. The
-hashes find damage, not forgery: who can rewrite the file can rewrite them.
-"""
-
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from clearfundus.errors import SettingsError, WeightsError
-from clearfundus.files import write_whole
 from clearfundus.networks.device import place
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.pretrained import shipped_path, shipped_weights
-
-FORMAT = "clearfundus-weights-1"
-TERMS = "Research use only; not a medical device."
-DESCRIPTION_HASH = "description_sha256"
+from clearfundus.networks.weights_file import locate, read_tensors, write_tensors
 
 Role = Literal["enhancer", "blurrer"]
 
@@ -53,22 +41,6 @@ class LoadedWeights:
     terms: str
 
 
-def hash_tensors(tensors: dict[str, Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and bytes, in order of name."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def hash_description(metadata: dict[str, str]) -> str:
-    """Return the SHA-256 of all that a file says of its tensors, in order of key; of everything but this hash."""
-    described = {key: value for key, value in metadata.items() if key != DESCRIPTION_HASH}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-
-
 def save_weights(
     network: Generator,
     path: Path | str,
@@ -95,22 +67,14 @@ def save_weights(
         WeightsError: If a weight is not finite, in fp16: no file would be better than one that cannot be loaded.
     """
     tensors = {key: value.detach().half().cpu().contiguous() for key, value in network.state_dict().items()}
-    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
-        raise WeightsError(f"{path}: found weights that are not finite in fp16; nothing was written")
-    digest = hash_tensors(tensors)
-    metadata = {
-        "format": FORMAT,
+    description = {
         "name": name,
         "role": role,
-        "sha256": digest,
         "diameter": str(diameter),
-        "terms": TERMS,
         "generator": json.dumps(asdict(network.settings)),
         "card": json.dumps({"surround": "fill", **(card or {})}),
     }
-    metadata[DESCRIPTION_HASH] = hash_description(metadata)
-    write_whole(Path(path), save(tensors, metadata))
-    return digest
+    return write_tensors(Path(path), tensors, description)
 
 
 def load_weights(
@@ -126,15 +90,14 @@ def load_weights(
     Raises:
         WeightsError: If the file is missing, truncated or altered, or is not of this format, role or architecture.
     """
-    weights = read_weights_file(_locate(source, role), role)
+    weights = read_weights_file(locate(source, role), role)
     place(weights.network, device or torch.device("cpu"))
     return weights
 
 
 def read_weights_file(path: Path, role: Role) -> LoadedWeights:
     """Read and verify one weights file; as `load_weights` for a path, onto the CPU."""
-    metadata, tensors = _read(path)
-    _verify(path, metadata, tensors, role)
+    metadata, tensors = read_tensors(path, role)
     network = _build(path, metadata, tensors)
     try:
         card: dict[str, str] = json.loads(metadata["card"])
@@ -150,45 +113,6 @@ def read_weights_file(path: Path, role: Role) -> LoadedWeights:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its description is incomplete or damaged ({error!r}); get it again") from error
-
-
-def _verify(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor], role: Role) -> None:
-    if hash_tensors(tensors) != metadata.get("sha256"):
-        raise WeightsError(f"{path}: its tensors do not match the hash inside: the file was altered; get it again")
-    # the tensors fit a generator with and without the skip, and say nothing of the scale: so this is hashed too
-    if metadata.get(DESCRIPTION_HASH) != hash_description(metadata):
-        raise WeightsError(
-            f"{path}: its description does not match the hash inside: the file was altered; get it again"
-        )
-    if metadata.get("role") != role:
-        raise WeightsError(f"{path}: holds a {metadata.get('role')!r}, expected a {role!r}")
-
-
-def _locate(source: str | Path | None, role: Role) -> Path:
-    if source is None or str(source) in shipped_weights():
-        try:
-            return shipped_path(None if source is None else str(source), role)
-        except (KeyError, StopIteration) as error:
-            raise WeightsError(f"no {role} ships as {source or 'the default'}; give a weights file") from error
-    path = Path(source)
-    if not path.is_file():
-        known = ", ".join(shipped_weights()) or "none"
-        raise WeightsError(f"{path}: no such weights file, nor a shipped name; shipped: {known}")
-    return path
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: no readable safetensors file ({error}); get it again") from error
-    if metadata.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path}: found format {metadata.get('format')!r}, expected {FORMAT!r}: not a weights file of clearfundus"
-        )
-    return metadata, tensors
 
 
 def _build(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> Generator:
