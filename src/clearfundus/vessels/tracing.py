@@ -1,0 +1,179 @@
+"""Trace the trees of vessels in a mask, from the optic disc out.
+
+The fact to know: no vessel is invented. What the mask leaves broken stays broken, and a piece that no tree reaches is
+a tree of its own without a root.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from clearfundus.errors import QualityError
+from clearfundus.fundus.field import Field
+from clearfundus.fundus.smoothing import smooth
+from clearfundus.photo import Gray, Mask, Pixels
+from clearfundus.vessels.growth import Reached, Routes, grow
+from clearfundus.vessels.junctions import End, Link, Meeting, judge, merge_junctions, take_traits
+from clearfundus.vessels.scale import DIAMETER, Points
+from clearfundus.vessels.skeleton import SHORTEST_SPUR, SkeletonGraph, skeletonise
+from clearfundus.vessels.trees import Disc, Node, NodeKind, Segment, Tracking, Tree
+
+EDGE = 4
+"""Pixels at the field's edge where the mask does not count, at a field diameter of 540: the rim looks like vessel."""
+SMALLEST_PIECE = 20
+"""Pixels of area at a field diameter of 540 below which a piece of mask is no vessel."""
+DISC_REACH = 1.5
+"""Radii of the disc within which vessels overlap too much to be told apart: trees begin there."""
+ROOT_REACH = 1.15
+"""A vessel that comes nearer to the disc than this share of that reach begins there."""
+COLOUR_SIGMA = 25.0
+"""Pixels at a field diameter of 540: colour is judged against its surroundings so far."""
+
+
+def trace_trees(mask: Mask, pixels: Pixels, field: Field, disc: Disc | None) -> Tracking:
+    """Return the vessels of a mask as trees, directed away from the optic disc.
+
+    Args:
+        mask: Vessels, (H, W).
+        pixels: The photograph, RGB, (H, W, 3) in [0, 1]: arteries are brighter than veins, which helps at crossings.
+        field: Its field.
+        disc: The optic disc in the same pixels; None makes every tree a fragment without root.
+
+    Returns:
+        The trees in pixels of the mask. It is empty, with the reason, if there are no vessels.
+
+    Raises:
+        QualityError: If mask, photograph and field differ in size.
+    """
+    if not mask.shape == pixels.shape[:2] == field.mask.shape:
+        raise QualityError(
+            f"trace_trees: found mask {mask.shape}, photograph {pixels.shape[:2]} and field {field.mask.shape}, "
+            "expected one size; give the photograph that was segmented"
+        )
+    scale = field.diameter / DIAMETER
+    graph = merge_junctions(skeletonise(_traceable(mask, field, disc), SHORTEST_SPUR * scale), scale)
+    traits = take_traits(graph, _colour(pixels, field, scale), scale)
+    meetings = [judge(junction, traits) for junction in graph.junctions]
+    lengths = [len(one.pixels) / scale for one in graph.segments]
+    roots = [] if disc is None else _roots(graph, disc)
+    routes = Routes(links=_by_end(meetings), traits=traits, lengths=lengths)
+    reached = grow(routes, roots, _spares(graph, disc))
+    nodes, segments = _assemble(graph, meetings, reached)
+    return Tracking(
+        nodes=nodes,
+        segments=segments,
+        trees=_trees(reached),
+        disc=disc,
+        shape=mask.shape[:2],
+        diameter=field.diameter,
+        reason=_reason(segments, roots, disc),
+    )
+
+
+def _traceable(mask: Mask, field: Field, disc: Disc | None) -> Mask:
+    """Return the mask without the field's edge, the disc and what is too small for a vessel."""
+    scale = field.diameter / DIAMETER
+    padded = np.pad(field.mask, 1).astype(np.uint8)
+    inner = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] > EDGE * scale
+    kept = mask & inner
+    if disc is not None:
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        kept &= np.hypot(rows - disc.centre[0], columns - disc.centre[1]) > DISC_REACH * disc.radius
+    count, labels, statistics, _ = cv2.connectedComponentsWithStats(kept.astype(np.uint8), connectivity=8)
+    large = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST_PIECE * scale**2
+    large[0] = False
+    return np.asarray(large[labels], np.bool_) if count > 1 else kept
+
+
+def _colour(pixels: Pixels, field: Field, scale: float) -> Gray:
+    """Return red and green against their surroundings: higher in arteries than in veins."""
+    light = np.asarray(pixels[..., 0] + pixels[..., 1], np.float32)
+    around = smooth(light, COLOUR_SIGMA * scale, field.mask)
+    return np.asarray(light / (around + 1 / 255), np.float32)
+
+
+def _roots(graph: SkeletonGraph, disc: Disc) -> list[End]:
+    """Return the ends at which segments leave the disc."""
+    limit = ROOT_REACH * DISC_REACH * disc.radius
+    roots = []
+    for index, segment in enumerate(graph.segments):
+        away = np.hypot(*(segment.pixels - disc.centre).T)
+        if away.min() <= limit < away.max():
+            roots.append((index, int(away[-1] < away[0])))
+    return roots
+
+
+def _spares(graph: SkeletonGraph, disc: Disc | None) -> list[End]:
+    """Return all ends, those first at which a fragment most likely begins.
+
+    That is the one nearest to the disc; without a disc, free ends of wide vessels.
+    """
+
+    def likelihood(end: End) -> tuple[bool, float]:
+        segment = graph.segments[end[0]]
+        if disc is None:
+            return segment.junctions[end[1]] is not None, -float(np.median(segment.radii))
+        return False, float(np.hypot(*(segment.pixels[-end[1]] - disc.centre)))
+
+    return sorted(((index, end) for index in range(len(graph.segments)) for end in (0, 1)), key=likelihood)
+
+
+def _by_end(meetings: Sequence[Meeting]) -> dict[End, list[Link]]:
+    links: dict[End, list[Link]] = {}
+    for meeting in meetings:
+        for link in meeting.links:
+            for end in link.ends:
+                links.setdefault(end, []).append(link)
+    return links
+
+
+def _assemble(
+    graph: SkeletonGraph, meetings: Sequence[Meeting], reached: Sequence[Reached]
+) -> tuple[tuple[Node, ...], tuple[Segment, ...]]:
+    """Return nodes and directed segments; the first nodes are the junctions, in their order."""
+    nodes = [
+        Node(point=junction.centre, kind=meeting.kind)
+        for junction, meeting in zip(graph.junctions, meetings, strict=True)
+    ]
+    segments = []
+    for one in reached:
+        source = graph.segments[one.segment]
+        forwards = 1 if one.entry == 0 else -1
+        polyline, radii = source.pixels[::forwards].astype(np.float64), source.radii[::forwards]
+        ends = []
+        kinds: tuple[NodeKind, NodeKind] = ("root" if one.parent is None and one.rooted else "end", "end")
+        for position, (junction, kind) in enumerate(zip(source.junctions[::forwards], kinds, strict=True)):
+            if junction is None or kind == "root":
+                nodes.append(Node(point=polyline[-position], kind=kind))
+                ends.append(len(nodes) - 1)
+            else:
+                polyline, radii = _extended(polyline, radii, graph.junctions[junction].centre, position)
+                ends.append(junction)
+        segments.append(
+            Segment(polyline=polyline, radii=radii, parent=one.parent, tree=one.tree, start=ends[0], end=ends[1])
+        )
+    return tuple(nodes), tuple(segments)
+
+
+def _extended(polyline: Points, radii: Points, point: Points, position: int) -> tuple[Points, Points]:
+    """Return a polyline with a point put before its first (position 0) or after its last (1)."""
+    if position == 0:
+        return np.concatenate([point[None], polyline]), np.concatenate([radii[:1], radii])
+    return np.concatenate([polyline, point[None]]), np.concatenate([radii, radii[-1:]])
+
+
+def _trees(reached: Sequence[Reached]) -> tuple[Tree, ...]:
+    members: dict[int, list[int]] = {}
+    for index, one in enumerate(reached):
+        members.setdefault(one.tree, []).append(index)
+    return tuple(Tree(segments=tuple(own), rooted=reached[own[0]].rooted) for own in members.values())
+
+
+def _reason(segments: Sequence[Segment], roots: Sequence[End], disc: Disc | None) -> str:
+    """Return why there are no trees, or none with a root; empty if there are."""
+    if not segments:
+        return "no vessels"
+    if disc is None:
+        return "no optic disc was found, so no tree has a root"
+    return "" if roots else "no vessel reaches the optic disc, so no tree has a root"
