@@ -123,6 +123,4 @@ def _build(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor]) -> 
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
     except (KeyError, TypeError, ValueError, RuntimeError, SettingsError) as error:
         raise WeightsError(f"{path}: its tensors do not fit the architecture it names: {error}") from error
-    if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
-        raise WeightsError(f"{path}: holds values that are not finite; get it again")
     return network

@@ -76,6 +76,8 @@ def read_tensors(path: Path, role: str) -> tuple[dict[str, str], dict[str, Tenso
     """
     metadata, tensors = _read(path)
     _verify(path, metadata, tensors, role)
+    if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+        raise WeightsError(f"{path}: holds values that are not finite; get it again")
     return metadata, tensors
 
 
