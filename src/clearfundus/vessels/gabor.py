@@ -28,9 +28,9 @@ LARGEST_VALUE = 4.0
 LEAST_DEVIATION = 0.06
 """Of a width's responses inside the field. Photographs in which hardly a vessel can be seen have 0.05 to 0.08, those
 with clear vessels near 0.2; what varies less is not brought to the same scale, for it would be noise."""
-SLOPE, MIDDLE = 0.687, 4.50
+SLOPE, MIDDLE = 0.693, 4.46
 """Of the logistic curve from ridges to probabilities, fitted to the training eyes by scripts/fit_gabor.py."""
-THRESHOLD = 0.33
+THRESHOLD = 0.32
 """Probability from which on a pixel counts as vessel: the best F1 on the validation eyes, by the same script."""
 REACH = 3.0
 """How far a kernel reaches, in deviations."""
@@ -58,17 +58,19 @@ def find_ridges(pixels: Pixels, field: Field) -> Gray:
 
 
 def normalise(plane: Gray, field: Field) -> Gray:
-    """Return a plane less its local mean over its local deviation, both inside the field; clipped, 0 outside.
+    """Return a plane less its local mean over its local deviation, both taken inside the field; clipped.
+
+    Outside the field it goes on as the filled surround does: a step at the edge would look like a vessel.
 
     Args:
-        plane: (H, W) in [0, 1].
+        plane: (H, W) in [0, 1], the surround filled.
         field: Its field of view.
     """
     sigma = BACKGROUND * field.diameter
     mean = smooth(plane, sigma, field.mask)
     spread = np.sqrt(np.maximum(smooth((plane - mean) ** 2, sigma, field.mask), 0))
     value = np.clip((plane - mean) / (spread + LEAST_SPREAD), -LARGEST_VALUE, LARGEST_VALUE)
-    return np.asarray(value * field.mask, dtype=np.float32)
+    return np.asarray(value, dtype=np.float32)
 
 
 @cache
