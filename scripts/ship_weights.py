@@ -1,7 +1,7 @@
-"""Put the weights of a finished run into the package: `python scripts/ship_weights.py RUN "one line" [--default]`.
+"""Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default]`.
 
-Copies both generators into `src/clearfundus/pretrained/` and writes their hashes into `index.json`; the model card
-beside them is written by hand.
+RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of
+a segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand.
 """
 
 import argparse
@@ -10,25 +10,30 @@ import json
 from pathlib import Path
 
 from clearfundus.files import write_whole
+from clearfundus.networks.segmenter_weights import ROLE, load_segmenter
 from clearfundus.networks.weights import read_weights_file
 from clearfundus.pretrained import FOLDER, INDEX
 
-ROLES = ("enhancer", "blurrer")
+GENERATORS = ("enhancer", "blurrer")
 
 
 def main() -> None:
     """Copy, hash, and list."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, help="run folder with enhancer.safetensors and blurrer.safetensors")
+    parser.add_argument("run", type=Path, help="folder of a run, or the weights file of a segmenter")
     parser.add_argument("summary", help="one line about these weights")
     parser.add_argument("--default", action="store_true", help="use them when no weights are named")
     arguments = parser.parse_args()
 
     entry: dict[str, object] = {"summary": arguments.summary, "default": arguments.default}
     files, hashes = {}, {}
-    for role in ROLES:
-        loaded = read_weights_file(arguments.run / f"{role}.safetensors", role)
-        content = (arguments.run / f"{role}.safetensors").read_bytes()
+    for role, path in found(arguments.run).items():
+        loaded = (
+            load_segmenter(path)
+            if role == ROLE
+            else read_weights_file(path, "blurrer" if role == "blurrer" else "enhancer")
+        )
+        content = path.read_bytes()
         files[role] = f"{loaded.name}_{role}.safetensors"
         hashes[role] = hashlib.sha256(content).hexdigest()
         write_whole(FOLDER / files[role], content)
@@ -40,6 +45,11 @@ def main() -> None:
         others = [{**one, "default": False} for one in others]
     write_whole(INDEX, (json.dumps([*others, entry], indent=2, sort_keys=True) + "\n").encode())
     print(json.dumps(entry, indent=2))
+
+
+def found(run: Path) -> dict[str, Path]:
+    """Return the weights files by role."""
+    return {ROLE: run} if run.is_file() else {role: run / f"{role}.safetensors" for role in GENERATORS}
 
 
 if __name__ == "__main__":

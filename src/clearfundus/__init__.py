@@ -11,9 +11,10 @@ The map of the package, from the ground up; imports go down only:
     errors       every error raised on purpose, drawn as a tree
     photo        Photo, and its way from and to a file
     fundus       the field of view; crop to it and put back; align; degrade; a photograph drawn with its vessels
-    networks     the paper's generator and discriminator, weights files, devices
+    networks     the paper's generator and discriminator, the vessel segmenter, weights files, devices
     methods      METHODS: name -> (Photo, Field) -> Photo
     quality      METRICS: name -> a measure of a photograph, some beside a reference
+    vessels      vessels found, followed and measured
     training     the paper's training, from a TOML file to weights
     pipeline     enhance(): the floors in order
     interfaces   the command line
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from clearfundus.pipeline import enhance, enhance_with_each, prepare_method
     from clearfundus.pretrained import shipped_weights
     from clearfundus.quality import METRICS
+    from clearfundus.vessels.segment import segment
+    from clearfundus.vessels.track import track
 
 _HOMES = {
     "Photo": "clearfundus.photo",
@@ -59,6 +62,8 @@ _HOMES = {
     "find_field": "clearfundus.fundus.field",
     "METHODS": "clearfundus.methods",
     "METRICS": "clearfundus.quality",
+    "segment": "clearfundus.vessels.segment",
+    "track": "clearfundus.vessels.track",
     "enhance": "clearfundus.pipeline",
     "enhance_with_each": "clearfundus.pipeline",
     "prepare_method": "clearfundus.pipeline",
@@ -91,7 +96,9 @@ __all__ = [
     "prepare_method",
     "read_photo",
     "read_provenance",
+    "segment",
     "shipped_weights",
+    "track",
     "write_photo",
 ]
 

@@ -27,7 +27,8 @@ def test_cross_entropy_counts_only_inside() -> None:
 
 def test_cross_entropy_of_a_share_is_least_at_that_share() -> None:
     target, inside = torch.full((1, 1, 1, 1), 0.3), torch.ones(1, 1, 1, 1)
-    losses = [float(cross_entropy(torch.full((1, 1, 1, 1), x), target, inside)) for x in (-2.0, math.log(0.3 / 0.7), 0.0)]
+    logits = torch.tensor([-2.0, math.log(0.3 / 0.7), 0.0])
+    losses = [float(cross_entropy(one.reshape(1, 1, 1, 1), target, inside)) for one in logits]
     assert losses[1] == min(losses)
 
 

@@ -82,16 +82,20 @@ def _weights() -> list[dict[str, Any]]:
 
 def _file(weights: "ShippedWeights", role: str) -> dict[str, Any]:
     """Return a file's facts; `sha256` is the hash whose first digits stand in every picture made with it."""
+    from clearfundus.networks.segmenter_weights import load_segmenter
     from clearfundus.networks.weights import load_weights
     from clearfundus.pretrained import FOLDER
 
     file = weights.files[role]
     facts: dict[str, Any] = {"file": file, "file_sha256": weights.file_sha256[role]}
     try:
-        loaded = load_weights(weights.name, role="blurrer" if role == "blurrer" else "enhancer")
+        if role == "segmenter":
+            digest = load_segmenter(weights.name).sha256
+        else:
+            digest = load_weights(weights.name, role="blurrer" if role == "blurrer" else "enhancer").sha256
     except WeightsError as error:  # the other facts are wanted all the more
         return {**facts, "error": str(error)}
-    return {**facts, "bytes": (FOLDER / file).stat().st_size, "sha256": loaded.sha256}
+    return {**facts, "bytes": (FOLDER / file).stat().st_size, "sha256": digest}
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:

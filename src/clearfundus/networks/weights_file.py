@@ -98,7 +98,7 @@ def locate(source: str | Path | None, role: str) -> Path:
             raise WeightsError(f"no {role} ships as {source or 'the default'}; give a weights file") from error
     path = Path(source)
     if not path.is_file():
-        known = ", ".join(shipped_weights()) or "none"
+        known = ", ".join(name for name, one in shipped_weights().items() if role in one.files) or "none"
         raise WeightsError(f"{path}: no such weights file, nor a shipped name; shipped: {known}")
     return path
 

@@ -21,11 +21,11 @@ class ShippedWeights:
     Attributes:
         name: The name to load it by.
         summary: One line for a list.
-        files: Role ("enhancer", "blurrer") to file name in this folder.
+        files: Role ("enhancer" and "blurrer", or "segmenter") to file name in this folder.
         file_sha256: Role to hash of that file.
         diameter: Field diameter in pixels of the training photographs.
         terms: What the weights may be used for.
-        default: Whether these are used when none are named.
+        default: Whether these are the enhancer that is used when none is named.
     """
 
     name: str
@@ -54,7 +54,7 @@ def shipped_path(name: str | None, role: str) -> Path:
 
     Args:
         name: A name of `shipped_weights()`, or None for the default.
-        role: "enhancer" or "blurrer".
+        role: "enhancer", "blurrer" or "segmenter".
 
     Raises:
         WeightsError: If there is no such file, or it is not the one that was shipped.
