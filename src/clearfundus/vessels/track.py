@@ -1,7 +1,7 @@
 """Vessel tracking, the front door: all trees of a photograph, one vessel from a point, or the path between two points.
 
-What is computed at the scale of vessels comes back in pixels of the photograph. The three ways: `track` traces the trees
-from the optic disc (T1), `track_from` follows one vessel forward from a seed (T2), `track_between` finds the path that
+What is computed at the scale of vessels comes back in pixels of the photograph. The three ways: `track` traces the
+trees from the optic disc (T1), `track_from` follows one vessel from a seed (T2), `track_between` finds the path that
 keeps to vessels (T3).
 """
 
@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from clearfundus.errors import SettingsError
-from clearfundus.fundus.field import find_field
 from clearfundus.photo import Photo
 from clearfundus.vessels.disc import find_disc
 from clearfundus.vessels.minimal_path import path_between
@@ -33,7 +32,8 @@ def track(photo: Photo, segmenter: str | Segmenter = DEFAULT, *, device: str = "
         device: Where a network runs, if a name is given.
 
     Returns:
-        The trees in pixels of the photograph; empty, or without roots, with the reason where no vessel or no disc shows.
+        The trees in pixels of the photograph; empty, or without roots, with the reason, where no vessel or no disc is
+        seen.
 
     Raises:
         FieldNotFoundError: If the photograph shows no lit field.
