@@ -31,7 +31,9 @@ NAMES = [
     "prepare_method",
     "read_photo",
     "read_provenance",
+    "segment",
     "shipped_weights",
+    "track",
     "write_photo",
 ]
 

@@ -11,12 +11,16 @@ import torch
 
 from clearfundus import WeightsError, load_weights, pretrained
 from clearfundus.networks.generator import Generator, GeneratorSettings
+from clearfundus.networks.segmenter_weights import load_segmenter
 from clearfundus.networks.weights import save_weights
 from clearfundus.networks.weights_file import TERMS
 from clearfundus.pretrained import default_weights, shipped_path, shipped_weights
+from clearfundus.vessels import segment
 from drawn import blur_fundus, draw_fundus
 
-SHIPPED = [(name, role) for name, weights in shipped_weights().items() for role in weights.files]
+SEGMENTERS = [name for name, weights in shipped_weights().items() if "segmenter" in weights.files]
+ENHANCERS = [name for name in shipped_weights() if name not in SEGMENTERS]
+SHIPPED = [(name, role) for name in ENHANCERS for role in shipped_weights()[name].files]
 
 
 def test_there_is_one_default() -> None:
@@ -34,7 +38,7 @@ def test_a_shipped_file_is_the_one_in_the_index_and_loads(name: str, role: str) 
     assert path.stat().st_size < 10e6  # "a few MB"
 
 
-@pytest.mark.parametrize("name", shipped_weights())
+@pytest.mark.parametrize("name", ENHANCERS)
 def test_shipped_weights_hold_both_generators_and_tell_who_they_are(name: str) -> None:
     entry = shipped_weights()[name]
     assert set(entry.files) == set(entry.file_sha256) == {"enhancer", "blurrer"}
@@ -42,12 +46,33 @@ def test_shipped_weights_hold_both_generators_and_tell_who_they_are(name: str) -
     assert entry.terms == TERMS
 
 
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_shipped_segmenter_is_the_one_in_the_index_small_and_loads(name: str) -> None:
+    entry, path = shipped_weights()[name], shipped_path(name, "segmenter")
+    assert set(entry.files) == {"segmenter"}
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.file_sha256["segmenter"]
+    loaded = load_segmenter(name)
+    assert (loaded.name, loaded.diameter, loaded.terms) == (name, entry.diameter, entry.terms) == (name, 540, TERMS)
+    assert 0 < loaded.threshold < 1
+    assert path.stat().st_size < 1e6
+    assert not entry.default
+
+
+def test_every_segmenter_with_weights_ships_them() -> None:
+    assert set(SEGMENTERS) == {name for name in segment.SEGMENTERS if name != "gabor"}
+
+
+def test_a_segmenter_is_no_enhancer() -> None:
+    with pytest.raises(WeightsError, match="no enhancer ships as wnet"):
+        load_weights("wnet")
+
+
 def test_no_weights_lie_in_the_package_that_the_index_does_not_name() -> None:
     named = {file for weights in shipped_weights().values() for file in weights.files.values()}
     assert {path.name for path in pretrained.FOLDER.glob("*.safetensors")} == named
 
 
-@pytest.mark.parametrize("name", shipped_weights())
+@pytest.mark.parametrize("name", ENHANCERS)
 def test_the_shipped_enhancer_gives_a_photograph(name: str) -> None:
     from clearfundus import enhance
 
