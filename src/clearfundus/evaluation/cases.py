@@ -21,7 +21,7 @@ from clearfundus.fundus.degradations import DEGRADATIONS, decibels
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.photo import READABLE_SUFFIXES, Mask, Photo, read_photo
 
-SetName = Literal["blurry", "pairs", "simulated"]
+SetName = Literal["blurry", "pairs", "simulated", "labelled"]
 BLURRY, CLEAR, NATIVE, MASK = "_blurry", "_clear", "_clear_native", "_mask"
 """Endings of the names in a folder of pairs."""
 
@@ -59,9 +59,10 @@ class Case:
     """One photograph to judge, not yet read.
 
     Attributes:
-        set: "blurry", "pairs" or "simulated".
+        set: "blurry", "pairs", "simulated" or "labelled".
         photograph: Path below its folder, without suffix and ending; bytes that are no UTF-8 are written out.
-        files: What it is made of: "photo", and in a pair "clear" or "native" and perhaps "mask".
+        files: What it is made of: "photo", in a pair "clear" or "native" and perhaps "mask", and with labels "vessels"
+            or "kinds" or both.
     """
 
     set: SetName
@@ -129,14 +130,31 @@ def open_case(case: Case, simulation: Simulation) -> OpenCase:
     Raises:
         PhotoError: If it cannot be used: unreadable, no field, a reference that is missing or cannot be laid over it.
     """
-    photo = _read(case.files["photo"])
+    photo = read_plain(case.files["photo"])
     field = find_field(photo)
     if case.set == "pairs":
         return _open_pair(case, photo, field)
     if case.set == "blurry":
         return OpenCase(photo=photo, field=field, judged=field, reference=None, notes=MappingProxyType({}))
-    model = DEGRADATIONS[simulation.model].draw(_chance(case.files["photo"], simulation.seed), simulation.severity)
-    degraded = _rounded(model.apply(photo, field))
+    degraded, notes = simulate(photo, field, case.files["photo"], simulation)
+    return OpenCase(photo=degraded, field=field, judged=field, reference=photo, notes=notes)
+
+
+def simulate(photo: Photo, field: Field, file: Path, simulation: Simulation) -> tuple[Photo, Mapping[str, object]]:
+    """Degrade a clear photograph.
+
+    Args:
+        photo: The clear photograph.
+        field: Its field.
+        file: Where it came from: chance is drawn from its name.
+        simulation: How.
+
+    Returns:
+        The photograph as an 8-bit file would hold it, and what was done to it: model, parameters, severity, seed and
+        decibels, ready for JSON.
+    """
+    model = DEGRADATIONS[simulation.model].draw(_chance(file, simulation.seed), simulation.severity)
+    degraded = rounded(model.apply(photo, field))
     strength = decibels(photo, degraded, field)
     notes = {
         **model.to_record(),
@@ -144,7 +162,7 @@ def open_case(case: Case, simulation: Simulation) -> OpenCase:
         "seed": simulation.seed,
         "decibels": strength if np.isfinite(strength) else None,
     }
-    return OpenCase(photo=degraded, field=field, judged=field, reference=photo, notes=MappingProxyType(notes))
+    return degraded, MappingProxyType(notes)
 
 
 def _chance(file: Path, seed: int) -> np.random.Generator:
@@ -153,12 +171,12 @@ def _chance(file: Path, seed: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest))
 
 
-def _rounded(photo: Photo) -> Photo:
+def rounded(photo: Photo) -> Photo:
     """Return the photograph as an 8-bit file would hold it."""
     return replace(photo, pixels=np.rint(photo.pixels * np.float32(255)) / np.float32(255), bits=8)
 
 
-def _read(file: Path) -> Photo:
+def read_plain(file: Path) -> Photo:
     """Read a photograph without what no judge looks at."""
     photo = read_photo(file)
     return Photo(pixels=photo.pixels, bits=photo.bits, icc_profile=photo.icc_profile, name=photo.name)
@@ -168,12 +186,12 @@ def _open_pair(case: Case, photo: Photo, field: Field) -> OpenCase:
     overlap = field.mask
     notes: dict[str, object] = {}
     if "clear" in case.files:
-        reference = _read(case.files["clear"])
+        reference = read_plain(case.files["clear"])
         _check_size(reference, photo, f"; name it NAME{NATIVE} to have it registered")
         if "mask" not in case.files:
             overlap = overlap & find_field(reference).mask
     elif "native" in case.files:
-        clear = _read(case.files["native"])
+        clear = read_plain(case.files["native"])
         alignment = align(clear, find_field(clear), photo, field)
         reference, overlap = alignment.warp(clear), overlap & alignment.mask
         notes = {"inliers": alignment.inliers, "model": alignment.model}
@@ -204,12 +222,12 @@ def _check_size(found: Photo, photo: Photo, remedy: str = "") -> None:
 
 
 def _singles(folder: Path, name: SetName) -> Iterator[Case]:
-    for key, file in _by_stem(folder).items():
+    for key, file in pictures_by_stem(folder).items():
         yield Case(set=name, photograph=key, files=MappingProxyType({"photo": file}))
 
 
 def _pairs(folder: Path) -> Iterator[Case]:
-    found = _by_stem(folder)
+    found = pictures_by_stem(folder)
     for key, file in found.items():
         if not key.endswith(BLURRY):
             continue
@@ -222,8 +240,12 @@ def _pairs(folder: Path) -> Iterator[Case]:
         yield Case(set="pairs", photograph=name, files=MappingProxyType(files))
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    """Return the pictures below a folder by their path without suffix, in order."""
+def pictures_by_stem(folder: Path) -> dict[str, Path]:
+    """Return the pictures below a folder by their path without suffix, in order; nothing hidden.
+
+    Raises:
+        SettingsError: If two would be one.
+    """
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
         below = file.relative_to(folder)
