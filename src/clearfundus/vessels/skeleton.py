@@ -21,6 +21,9 @@ SHORTEST_SPUR = 8.0
 """Of a side branch with a free end, in pixels at a field diameter of 540: what is shorter is thinning's doing."""
 PRUNING_ROUNDS = 2
 """Taking a spur away can leave a new one behind it, seldom a third."""
+EDGE_OFFSET = 0.12
+"""Pixels, between the nearest pixel outside and the edge, and between skeleton and centreline: so the median radius
+of drawn vessels 1 to 4 pixels in radius is right on the average."""
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 Whole = NDArray[np.int64]
@@ -108,11 +111,11 @@ def skeletonise(mask: Mask, shortest_spur: float = SHORTEST_SPUR) -> SkeletonGra
 def radius_map(mask: Mask) -> Gray:
     """Return the distance from each pixel to the edge of the mask, (H, W) float32; 0 outside the mask.
 
-    The edge lies half a pixel before the centre of the nearest pixel outside.
+    The edge lies before the centre of the nearest pixel outside by `EDGE_OFFSET`.
     """
     padded = np.pad(mask, 1).astype(np.uint8)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return np.asarray(np.maximum(distance - 0.5, 0), np.float32)
+    return np.asarray(np.maximum(distance - EDGE_OFFSET, 0), np.float32)
 
 
 def make_graph(skeleton: Mask, radii: Gray) -> SkeletonGraph:

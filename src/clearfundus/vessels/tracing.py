@@ -17,7 +17,7 @@ from clearfundus.vessels.growth import Reached, Routes, grow
 from clearfundus.vessels.junctions import End, Link, Meeting, judge, merge_junctions, take_traits
 from clearfundus.vessels.scale import DIAMETER, Points
 from clearfundus.vessels.skeleton import SHORTEST_SPUR, SkeletonGraph, skeletonise
-from clearfundus.vessels.trees import Disc, Node, NodeKind, Segment, Tracking, Tree
+from clearfundus.vessels.trees import Disc, Node, Segment, Tracking, Tree
 
 EDGE = 4
 """Pixels at the field's edge where the mask does not count, at a field diameter of 540: the rim looks like vessel."""
@@ -52,7 +52,8 @@ def trace_trees(mask: Mask, pixels: Pixels, field: Field, disc: Disc | None) -> 
             "expected one size; give the photograph that was segmented"
         )
     scale = field.diameter / DIAMETER
-    graph = merge_junctions(skeletonise(_traceable(mask, field, disc), SHORTEST_SPUR * scale), scale)
+    vessels = _large_pieces(mask & _traceable(field, disc), scale)
+    graph = merge_junctions(skeletonise(vessels, SHORTEST_SPUR * scale), scale)
     traits = take_traits(graph, _colour(pixels, field, scale), scale)
     meetings = [judge(junction, traits) for junction in graph.junctions]
     lengths = [len(one.pixels) / scale for one in graph.segments]
@@ -71,19 +72,24 @@ def trace_trees(mask: Mask, pixels: Pixels, field: Field, disc: Disc | None) -> 
     )
 
 
-def _traceable(mask: Mask, field: Field, disc: Disc | None) -> Mask:
-    """Return the mask without the field's edge, the disc and what is too small for a vessel."""
+def _large_pieces(mask: Mask, scale: float) -> Mask:
+    """Return the mask without what is too small for a vessel."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    large = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST_PIECE * scale**2
+    large[0] = False
+    return np.asarray(large[labels], np.bool_)
+
+
+def _traceable(field: Field, disc: Disc | None) -> Mask:
+    """Return where vessels are traced: inside the field's edge and outside the disc."""
     scale = field.diameter / DIAMETER
     padded = np.pad(field.mask, 1).astype(np.uint8)
     inner = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] > EDGE * scale
-    kept = mask & inner
-    if disc is not None:
-        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
-        kept &= np.hypot(rows - disc.centre[0], columns - disc.centre[1]) > DISC_REACH * disc.radius
-    count, labels, statistics, _ = cv2.connectedComponentsWithStats(kept.astype(np.uint8), connectivity=8)
-    large = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST_PIECE * scale**2
-    large[0] = False
-    return np.asarray(large[labels], np.bool_) if count > 1 else kept
+    if disc is None:
+        return np.asarray(inner, np.bool_)
+    rows, columns = np.ogrid[: inner.shape[0], : inner.shape[1]]
+    outside = np.hypot(rows - disc.centre[0], columns - disc.centre[1]) > DISC_REACH * disc.radius
+    return np.asarray(inner & outside, np.bool_)
 
 
 def _colour(pixels: Pixels, field: Field, scale: float) -> Gray:
@@ -131,36 +137,45 @@ def _by_end(meetings: Sequence[Meeting]) -> dict[End, list[Link]]:
 def _assemble(
     graph: SkeletonGraph, meetings: Sequence[Meeting], reached: Sequence[Reached]
 ) -> tuple[tuple[Node, ...], tuple[Segment, ...]]:
-    """Return nodes and directed segments; the first nodes are the junctions, in their order."""
-    nodes = [
-        Node(point=junction.centre, kind=meeting.kind)
-        for junction, meeting in zip(graph.junctions, meetings, strict=True)
-    ]
+    """Return nodes and directed segments."""
+    nodes: list[Node] = []
+    places: dict[int, int] = {}  # of junctions among the nodes
     segments = []
     for one in reached:
         source = graph.segments[one.segment]
-        forwards = 1 if one.entry == 0 else -1
-        polyline, radii = source.pixels[::forwards].astype(np.float64), source.radii[::forwards]
+        way = slice(None, None, 1 if one.entry == 0 else -1)
+        polyline, radii = source.pixels[way].astype(np.float64), source.radii[way]
+        if source.is_ring:
+            polyline, radii = np.concatenate([polyline, polyline[:1]]), np.concatenate([radii, radii[:1]])
         ends = []
-        kinds: tuple[NodeKind, NodeKind] = ("root" if one.parent is None and one.rooted else "end", "end")
-        for position, (junction, kind) in enumerate(zip(source.junctions[::forwards], kinds, strict=True)):
-            if junction is None or kind == "root":
-                nodes.append(Node(point=polyline[-position], kind=kind))
-                ends.append(len(nodes) - 1)
+        for position, end in enumerate((one.entry, 1 - one.entry)):
+            junction = source.junctions[end]
+            is_root = position == 0 and one.parent is None and one.rooted
+            if junction is not None and not is_root:
+                polyline, radii = _joined(polyline, radii, graph.junctions[junction].centre, position)
+                if junction not in places:
+                    places[junction] = len(nodes)
+                    nodes.append(Node(point=graph.junctions[junction].centre, kind=meetings[junction].kind))
+                ends.append(places[junction])
+            elif position == 1 and source.is_ring:
+                ends.append(ends[0])
             else:
-                polyline, radii = _extended(polyline, radii, graph.junctions[junction].centre, position)
-                ends.append(junction)
+                ends.append(len(nodes))
+                nodes.append(Node(point=polyline[-position], kind="root" if is_root else "end"))
         segments.append(
             Segment(polyline=polyline, radii=radii, parent=one.parent, tree=one.tree, start=ends[0], end=ends[1])
         )
     return tuple(nodes), tuple(segments)
 
 
-def _extended(polyline: Points, radii: Points, point: Points, position: int) -> tuple[Points, Points]:
-    """Return a polyline with a point put before its first (position 0) or after its last (1)."""
-    if position == 0:
-        return np.concatenate([point[None], polyline]), np.concatenate([radii[:1], radii])
-    return np.concatenate([polyline, point[None]]), np.concatenate([radii, radii[-1:]])
+def _joined(polyline: Points, radii: Points, point: Points, position: int) -> tuple[Points, Points]:
+    """Return a polyline led on to a point, before its first (position 0) or after its last (1), pixel by pixel."""
+    way = slice(None, None, 1 if position == 1 else -1)
+    ahead = point - polyline[-position]
+    steps = max(1, round(float(np.abs(ahead).max())))
+    added = polyline[-position] + np.arange(1, steps + 1)[:, None] / steps * ahead
+    led_on = np.concatenate([polyline[way], added])[way]
+    return led_on, np.concatenate([radii[way], np.repeat(radii[-position], steps)])[way]
 
 
 def _trees(reached: Sequence[Reached]) -> tuple[Tree, ...]:
