@@ -12,10 +12,11 @@ import clearfundus as cf
 from clearfundus.errors import PhotoReadError, RunMismatchError, SettingsError
 from clearfundus.evaluation import record
 from clearfundus.evaluation.cases import Simulation, find_cases
-from clearfundus.evaluation.parts import load_part
+from clearfundus.evaluation.parts import Part, load_part
 from clearfundus.evaluation.protocol import Rules, choose_metrics
-from clearfundus.evaluation.results import Evaluation, load_evaluation, save_evaluation
-from clearfundus.evaluation.run import Outcome, Plan, conclude, evaluate
+from clearfundus.evaluation.results import Evaluation, Row, load_evaluation, save_evaluation
+from clearfundus.evaluation.run import Plan, conclude, evaluate
+from clearfundus.evaluation.walk import Outcome
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.methods import Method
 from clearfundus.quality import METRICS, Metric
@@ -62,12 +63,12 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def run(made: Plan, folders: Mapping[str, Path], out: Path) -> tuple[Evaluation, list[Outcome]]:
+def run(made: Plan, folders: Mapping[str, Path], out: Path) -> tuple[Evaluation, list[Outcome[Part[Row]]]]:
     outcomes = list(evaluate(made, find_cases(folders), out))  # type: ignore[arg-type]
     return conclude(made, outcomes, out, {}), outcomes
 
 
-def statuses(outcomes: list[Outcome]) -> list[str]:
+def statuses(outcomes: list[Outcome[Part[Row]]]) -> list[str]:
     return [one.status for one in outcomes]
 
 
@@ -294,7 +295,7 @@ def test_a_part_with_an_infinite_value_is_read_back(photos: Path, out: Path, tmp
 def test_a_part_with_another_key_is_not_taken(photos: Path, out: Path) -> None:
     run(plan(), {"blurry": photos}, out)
     case = find_cases({"blurry": photos})[0]
-    assert load_part(out, case, "another") is None
+    assert load_part(out, case, "another", Row) is None
 
 
 def test_pictures_carry_no_notes_of_the_patient(photos: Path, out: Path) -> None:

@@ -75,7 +75,7 @@ def read_labels(case: Case, size: tuple[int, int], whole: tuple[int, int]) -> La
     drawn = _read(case.files[VESSELS], whole) if VESSELS in case.files else kinds
     if drawn is None or not drawn.any():
         raise PhotoReadError(f"{case.name}: found no vessel in its labels; check the files")
-    vessels = _resized(drawn.any(axis=2), size)
+    vessels = _resized(np.logical_or.reduce(drawn, axis=2), size)
     if kinds is None:
         return Labels(vessels=vessels)
     red, green, blue = (kinds[..., channel] for channel in range(3))

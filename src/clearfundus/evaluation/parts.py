@@ -9,19 +9,21 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from clearfundus.errors import PhotoReadError, RunMismatchError, SettingsError
 from clearfundus.evaluation.cases import Case
-from clearfundus.evaluation.results import Row
 from clearfundus.files import UNFINISHED, write_whole
 
 FOLDER = "parts"
 SETTINGS = "settings.json"
 
+Value = TypeVar("Value")
+"""One value of a photograph: `results.Row`, or another dataclass of words and numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Part(Generic[Value]):
     """One photograph under all methods.
 
     Attributes:
@@ -30,7 +32,7 @@ class Part:
         seconds: Method -> how long it took.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Value, ...]
     notes: Mapping[str, object]
     seconds: Mapping[str, float]
 
@@ -94,7 +96,7 @@ def digest_files(case: Case) -> dict[str, str]:
     return found
 
 
-def save_part(part: Part, folder: Path, case: Case, key: str) -> None:
+def save_part(part: Part[Any], folder: Path, case: Case, key: str) -> None:
     """Write a part.
 
     Args:
@@ -109,19 +111,20 @@ def save_part(part: Part, folder: Path, case: Case, key: str) -> None:
     write_whole(file, json.dumps(content).encode())
 
 
-def load_part(folder: Path, case: Case, key: str) -> Part | None:
+def load_part(folder: Path, case: Case, key: str, kind: type[Value]) -> Part[Value] | None:
     """Read a part; None if there is none with that key.
 
     Args:
         folder: The evaluation's folder.
         case: The photograph.
         key: What `key_of` gave.
+        kind: What its values are.
     """
     try:
         content: dict[str, Any] = json.loads(_file(folder, case).read_text(encoding="utf-8"))
         if content["key"] != key:
             return None
-        rows = tuple(Row(**one) for one in content["rows"])
+        rows = tuple(kind(**one) for one in content["rows"])
         return Part(rows=rows, notes=content["notes"], seconds=content["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # damaged or of another version: it is made again

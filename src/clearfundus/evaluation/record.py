@@ -10,6 +10,7 @@ from clearfundus.evaluation import bootstrap
 from clearfundus.evaluation.cases import Case
 from clearfundus.evaluation.parts import Part
 from clearfundus.evaluation.protocol import FITTED
+from clearfundus.evaluation.results import Row
 
 if TYPE_CHECKING:
     from clearfundus.evaluation.run import Plan
@@ -18,7 +19,7 @@ PACKAGES = ("numpy", "scipy", "opencv-contrib-python-headless", "Pillow", "sciki
 """Whose versions are told, and must not change within an evaluation: they decide the last digits."""
 
 
-def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part]]) -> dict[str, Any]:
+def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part[Row]]]) -> dict[str, Any]:
     """Return what `run.json` tells, ready for JSON.
 
     Args:
@@ -43,8 +44,13 @@ def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part]]) -> dict[str, A
         "fitted": f"metrics ending in {FITTED} are measured on pairs only",
         "photographs": {case.name: part.notes for case, part in good},
         "method_seconds": {name: round(sum(all_) / len(all_), 3) for name, all_ in seconds.items() if all_},
-        "machine": {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()},
+        "machine": describe_machine(),
     }
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the seconds rest on."""
+    return {"platform": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()}
 
 
 def package_versions() -> dict[str, str | None]:

@@ -5,29 +5,21 @@ fails is left out of all of them, and named; else the methods would be compared 
 """
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
-from clearfundus.errors import (
-    ClearfundusError,
-    DeviceError,
-    PhotoError,
-    PhotoWriteError,
-    QualityError,
-    SettingsError,
-    WeightsError,
-)
+from clearfundus.errors import QualityError, SettingsError
 from clearfundus.evaluation.cases import Case, OpenCase, Simulation, open_case, readable
-from clearfundus.evaluation.parts import Part, digest_files, key_of, load_part, open_folder, save_part
+from clearfundus.evaluation.parts import Part, load_part, save_part
 from clearfundus.evaluation.protocol import Judge, Rules
 from clearfundus.evaluation.record import describe_run, package_versions
 from clearfundus.evaluation.results import INPUT, PICTURES, Evaluation, Row
 from clearfundus.evaluation.table import summarise
-from clearfundus.fundus.frame import Frame, crop_to_field, put_back
+from clearfundus.evaluation.walk import Outcome, Work, apply_method, walk
+from clearfundus.fundus.frame import crop_to_field
 from clearfundus.methods import Method
 from clearfundus.photo import Photo, write_photo
 from clearfundus.version import __version__
@@ -68,25 +60,6 @@ class Plan:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one photograph.
-
-    Attributes:
-        case: The photograph.
-        status: "done", "skipped" (measured before with the same settings), or "failed".
-        part: What was measured; None if it failed.
-        reason: Why it failed.
-        seconds: Time spent on it.
-    """
-
-    case: Case
-    status: Literal["done", "skipped", "failed"]
-    part: Part | None = None
-    reason: str = ""
-    seconds: float = 0.0
-
-
 def check_plan(plan: Plan, cases: Sequence[Case]) -> None:
     """Refuse a plan under which a set would get no measure, or a method has the name of something else.
 
@@ -109,7 +82,7 @@ def check_plan(plan: Plan, cases: Sequence[Case]) -> None:
             )
 
 
-def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcome]:
+def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcome[Part[Row]]]:
     """Measure photographs one after the other, yielding each outcome as it comes.
 
     Args:
@@ -123,32 +96,22 @@ def evaluate(plan: Plan, cases: Sequence[Case], folder: Path) -> Iterator[Outcom
         OSError: If a part or picture cannot be written.
     """
     check_plan(plan, cases)
-    settings = plan.settings
-    open_folder(folder, settings)
-    for case in cases:
-        started = time.perf_counter()
-        try:
-            hashes = digest_files(case)
-            key = key_of(case, hashes, settings)
-            part = load_part(folder, case, key)
-            if part is not None and all(path.is_file() for path in _pictures(plan, case, folder).values()):
-                yield Outcome(case=case, status="skipped", part=part)
-                continue
-            part = _measure(plan, case, folder, hashes)
-        except (SettingsError, WeightsError, DeviceError, PhotoWriteError, OSError):
-            raise  # of no photograph's making
-        except Exception as error:  # noqa: BLE001 - a fault met in one photograph must not cost the user the others
-            for path in _pictures(plan, case, folder).values():
-                path.unlink(missing_ok=True)
-            known = isinstance(error, ClearfundusError)
-            reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
-            yield Outcome(case=case, status="failed", reason=_without_folders(case, reason), seconds=_since(started))
-        else:
-            save_part(part, folder, case, key)
-            yield Outcome(case=case, status="done", part=part, seconds=_since(started))
+    yield from walk(
+        Work(
+            load=partial(_load, plan, folder),
+            measure=partial(_measure, plan, folder),
+            save=lambda part, case, key: save_part(part, folder, case, key),
+            discard=partial(_discard, plan, folder),
+        ),
+        cases,
+        folder,
+        plan.settings,
+    )
 
 
-def conclude(plan: Plan, outcomes: Sequence[Outcome], folder: Path, extra: Mapping[str, object]) -> Evaluation:
+def conclude(
+    plan: Plan, outcomes: Sequence[Outcome[Part[Row]]], folder: Path, extra: Mapping[str, object]
+) -> Evaluation:
     """Return the evaluation that outcomes add up to.
 
     Args:
@@ -173,7 +136,19 @@ def conclude(plan: Plan, outcomes: Sequence[Outcome], folder: Path, extra: Mappi
     )
 
 
-def _measure(plan: Plan, case: Case, folder: Path, hashes: Mapping[str, str]) -> Part:
+def _load(plan: Plan, folder: Path, case: Case, key: str) -> Part[Row] | None:
+    """Return what was measured before, if its pictures are there, too."""
+    part = load_part(folder, case, key, Row)
+    return part if part and all(path.is_file() for path in _pictures(plan, case, folder).values()) else None
+
+
+def _discard(plan: Plan, folder: Path, case: Case) -> None:
+    """Remove the pictures of a photograph that failed."""
+    for path in _pictures(plan, case, folder).values():
+        path.unlink(missing_ok=True)
+
+
+def _measure(plan: Plan, folder: Path, case: Case, hashes: Mapping[str, str]) -> Part[Row]:
     """Open a photograph and judge it and what every method makes of it; each picture is saved and let go."""
     opened = open_case(case, plan.simulation)
     judge = Judge(opened, case.set, plan.rules)
@@ -235,20 +210,7 @@ def _results(plan: Plan, opened: OpenCase) -> Iterator[tuple[str, Photo, float]]
     yield INPUT, opened.photo, 0.0
     frame = crop_to_field(opened.photo, opened.field)
     for name, method in plan.methods.items():
-        yield name, *_timed(frame, name, method)  # without a name of its own here, a result is let go at once
-
-
-def _timed(frame: Frame, name: str, method: Method) -> tuple[Photo, float]:
-    """Return a method's result and the seconds it took; a fault of the method names it."""
-    started = time.perf_counter()
-    try:
-        result = put_back(frame, method(frame.photo, frame.field))
-    except (SettingsError, WeightsError, DeviceError):
-        raise
-    except Exception as error:
-        told = str(error) if isinstance(error, ClearfundusError) else f"{type(error).__name__}: {error}"
-        raise PhotoError(f"{name} failed, so the photograph is left out of all methods: {told}") from error
-    return result, _since(started)
+        yield name, *apply_method(frame, name, method)  # without a name of its own here, a result is let go at once
 
 
 def _save(photo: Photo, path: Path, note: Mapping[str, str]) -> None:
@@ -261,19 +223,7 @@ def _save(photo: Photo, path: Path, note: Mapping[str, str]) -> None:
     write_photo(replace(photo, provenance=MappingProxyType(dict(note))), path, overwrite=True)
 
 
-def _without_folders(case: Case, reason: str) -> str:
-    """Return a reason with the case's files named below the folder given: where that lies is nobody's business."""
-    depth = len(Path(case.photograph).parts)
-    for path in case.files.values():
-        reason = reason.replace(str(path), str(Path(*path.parts[-depth:])))
-    return readable(reason)
-
-
 def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:
     """Return where the input's, every method's and the reference's pictures lie."""
     names = [INPUT, *plan.methods, *([] if case.set == "blurry" else [REFERENCE])]
     return {name: folder / PICTURES / case.set / case.photograph / f"{name}.png" for name in names}
-
-
-def _since(started: float) -> float:
-    return round(time.perf_counter() - started, 3)

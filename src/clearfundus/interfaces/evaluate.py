@@ -21,9 +21,11 @@ from clearfundus.version import __version__
 
 if TYPE_CHECKING:
     from clearfundus.evaluation.cases import Case, SetName, Simulation
+    from clearfundus.evaluation.parts import Part
     from clearfundus.evaluation.protocol import Rules
-    from clearfundus.evaluation.results import Evaluation
-    from clearfundus.evaluation.run import Outcome, Plan
+    from clearfundus.evaluation.results import Evaluation, Row
+    from clearfundus.evaluation.run import Plan
+    from clearfundus.evaluation.walk import Outcome
     from clearfundus.interfaces.comparison import Contestants
     from clearfundus.pipeline import PreparedMethod
 
@@ -179,7 +181,7 @@ def _device(device: str) -> str:
     return str(choose_device(device))
 
 
-def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome]":
+def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome[Part[Row]]]":
     """Do the work and show how far it has come."""
     from clearfundus.evaluation.run import evaluate as measure
     from clearfundus.interfaces.progress import show_progress
@@ -209,7 +211,9 @@ def _weights(contestants: "Contestants") -> dict[str, object]:
     return {name: describe_weights(one.weights) for name, one in _ready(contestants).items() if one.weights}
 
 
-def _finish(plan: "Plan", outcomes: "Sequence[Outcome]", output: Path, extra: Mapping[str, object]) -> "Evaluation":
+def _finish(
+    plan: "Plan", outcomes: "Sequence[Outcome[Part[Row]]]", output: Path, extra: Mapping[str, object]
+) -> "Evaluation":
     """Write tables and report."""
     from clearfundus.evaluation.report import write_report
     from clearfundus.evaluation.results import save_evaluation
@@ -221,7 +225,7 @@ def _finish(plan: "Plan", outcomes: "Sequence[Outcome]", output: Path, extra: Ma
     return evaluation
 
 
-def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome]", output: Path, *, as_json: bool) -> None:
+def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome[Part[Row]]]", output: Path, *, as_json: bool) -> None:
     """Write the result to standard output."""
     counts = {name: sum(one.status == name for one in outcomes) for name in ("done", "skipped", "failed")}
     if as_json:
