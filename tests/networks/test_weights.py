@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from clearfundus import WeightsError
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.weights import load_weights, save_weights
-from clearfundus.networks.weights_file import hash_description, hash_tensors
+from clearfundus.networks.weights_file import hash_tensors
+from clearfundus.pretrained.reading import hash_description
 
 Metadata = dict[str, str]
 Tensors = dict[str, torch.Tensor]

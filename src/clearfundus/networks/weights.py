@@ -11,7 +11,8 @@ from torch import Tensor
 from clearfundus.errors import SettingsError, WeightsError
 from clearfundus.networks.device import place
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.networks.weights_file import locate, read_tensors, write_tensors
+from clearfundus.networks.weights_file import read_tensors, write_tensors
+from clearfundus.pretrained.reading import locate
 
 Role = Literal["enhancer", "blurrer"]
 
