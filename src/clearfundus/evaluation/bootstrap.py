@@ -49,11 +49,27 @@ def mean_intervals(values: Values, seed: int) -> list[Interval]:
     ]
 
 
+def resampled_means(values: Values, random: np.random.Generator) -> Values:
+    """Return the mean of every resample, (RESAMPLES, columns).
+
+    Args:
+        values: (photographs, columns). All columns share their resamples.
+        random: Draws the photographs.
+    """
+    count = len(values)
+    drawn = np.empty((RESAMPLES, values.shape[1]))
+    for start in range(0, RESAMPLES, CHUNK):
+        # how often each photograph is drawn is all that a mean needs
+        times = random.multinomial(count, np.full(count, 1 / count), size=CHUNK)
+        drawn[start : start + CHUNK] = times @ values / count
+    return drawn
+
+
 def _ends(values: Values, seed: int) -> tuple[Values, Values]:
     """Return the lower and the upper end for each column of finite values."""
     means = values.mean(axis=0)
     centred = values - means  # so that the rounding of large values plays no part
-    drawn = _resampled_means(centred, np.random.default_rng(seed))
+    drawn = resampled_means(centred, np.random.default_rng(seed))
     largest = np.abs(centred).max(axis=0)
     # few photographs give many resamples whose mean is the mean; rounding must not put them on one side of it
     drawn[np.abs(drawn) <= ROUNDING * largest] = 0
@@ -68,14 +84,3 @@ def _ends(values: Values, seed: int) -> tuple[Values, Values]:
         wanted = ndtr(bias + shifted / (1 - acceleration * shifted))
         ends.append(np.array([np.quantile(drawn[:, k], one) for k, one in enumerate(wanted)]) + means)
     return ends[0], ends[1]
-
-
-def _resampled_means(values: Values, random: np.random.Generator) -> Values:
-    """Return the mean of every resample, (RESAMPLES, columns)."""
-    count = len(values)
-    drawn = np.empty((RESAMPLES, values.shape[1]))
-    for start in range(0, RESAMPLES, CHUNK):
-        # how often each photograph is drawn is all that a mean needs
-        times = random.multinomial(count, np.full(count, 1 / count), size=CHUNK)
-        drawn[start : start + CHUNK] = times @ values / count
-    return drawn
