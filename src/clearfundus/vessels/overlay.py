@@ -158,7 +158,7 @@ def _check_size(what: str, shape: tuple[int, ...], pixels: Pixels) -> None:
 
 def _unit(pixels: Pixels) -> float:
     """Return the pixels here for one pixel of a picture whose shorter side is 540; 1 at least."""
-    return max(1.0, min(pixels.shape[:2]) / DIAMETER)
+    return float(max(1.0, min(pixels.shape[:2]) / DIAMETER))
 
 
 def _canvas(pixels: Pixels) -> Canvas:
@@ -195,7 +195,7 @@ def _draw_circle(canvas: Canvas, point: Points, radius: float, colour: Colour, l
 
 def _places(points: Points) -> NDArray[np.int32]:
     """Return points as OpenCV takes them: column before row, in sixteenths of a pixel."""
-    return np.rint(np.asarray(points)[:, ::-1] * 2**FRACTION_BITS).astype(np.int32)
+    return np.asarray(np.rint(points[:, ::-1] * 2**FRACTION_BITS), np.int32)
 
 
 def _eight_bit(colour: Colour) -> tuple[int, int, int]:
