@@ -4,52 +4,19 @@ One architecture serves the enhancer (`G_e` in the paper) and the blurrer (`G_b`
 whole picture (instance norm), so a picture cut into tiles gives another result than the picture in one piece.
 """
 
-from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from clearfundus.errors import SettingsError
 from clearfundus.networks.initial import draw_weights
 from clearfundus.networks.norm import InstanceNorm
+from clearfundus.pretrained.shape import SIDE_MULTIPLE, GeneratorSettings
 
-SIDE_MULTIPLE = 4  # two stride-2 layers; other sides come back one to three pixels larger
+__all__ = ["SIDE_MULTIPLE", "Generator", "GeneratorSettings", "ResidualBlock"]
+
 SKIP_HEAD_SCALE = 0.1  # a generator with the global skip starts near the identity: its last layer is drawn small
 RESIDUAL_SCALE = 0.1  # without norm a residual branch starts small, lest the features grow from block to block
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorSettings:
-    """Shape of a generator.
-
-    Attributes:
-        width: Channels after the stem; 64 in the paper.
-        blocks: Residual blocks at quarter scale; 9 in the paper.
-        upsample: "transposed" (paper) or "resize": nearest x2 and a 3x3 convolution, without checkerboards.
-        skip: Whether the output is `x + f(x)`. The paper has none.
-        gain: Whether, with the skip, the output is `x + x g(x) + f(x)`: haze is undone by an affine map of each pixel
-            whose coefficients are smooth (`clear = (x - veil (1 - t)) / t`), so the photograph's own detail is
-            amplified where it would have to be drawn anew. The paper has none.
-        norm: "instance" (paper) or "none". Instance norm takes the contrast and the level of a picture away, which
-            are what haze changes; without it the network sees them, and treats every part of a picture alike.
-    """
-
-    width: int = 64
-    blocks: int = 9
-    upsample: Literal["transposed", "resize"] = "transposed"
-    skip: bool = False
-    gain: bool = False
-    norm: Literal["instance", "none"] = "instance"
-
-    def __post_init__(self) -> None:
-        """Refuse a gain without the skip.
-
-        Raises:
-            SettingsError: If `gain` is set and `skip` is not.
-        """
-        if self.gain and not self.skip:
-            raise SettingsError("generator: found gain without skip; set skip = true, for the gain is part of it")
 
 
 def _norm(norm: str) -> nn.Module:
@@ -138,7 +105,18 @@ class Generator(nn.Module):
         features = self.bottleneck(features)
         features = self.up(features)  # (N, w, H, W)
         output: Tensor = self.head(features)  # (N, 3, H, W), with the gain (N, 6, H, W)
-        if self.settings.gain:
-            offset, gain = output.chunk(2, dim=1)
-            return picture + picture * gain + torch.tanh(offset)
-        return picture + torch.tanh(output) if self.settings.skip else torch.tanh(output)
+        return finish(picture, output, self.settings)
+
+
+def finish(picture: Tensor, output: Tensor, settings: GeneratorSettings) -> Tensor:
+    """Make the translated picture of what the head returns.
+
+    Args:
+        picture: (N, 3, H, W) in [-1, 1].
+        output: (N, 3, H, W), with the gain (N, 6, H, W).
+        settings: The generator's.
+    """
+    if settings.gain:
+        offset, gain = output.chunk(2, dim=1)
+        return picture + picture * gain + torch.tanh(offset)
+    return picture + torch.tanh(output) if settings.skip else torch.tanh(output)
