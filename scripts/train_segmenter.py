@@ -41,10 +41,10 @@ DEGRADED_VERSIONS = 8
 SEVERITIES = (0.1, 0.9)
 STAGES = {
     "clear": Stage(name="clear", steps=2400, seed=SEED),
-    "wnet": Stage(name="wnet", steps=600, rate=0.004, dice=0.5, centreline=0.5, seed=SEED + 1),
+    "wnet": Stage(name="wnet", steps=1500, rate=0.004, dice=0.5, centreline=0.5, seed=SEED + 1),
     "wnet-robust": Stage(
         name="wnet-robust",
-        steps=600,
+        steps=1000,
         rate=0.004,
         dice=0.5,
         augmentation=Augmentation(degraded_share=0.5),
