@@ -91,8 +91,8 @@ def test_the_longest_tree_has_the_first_hue_and_many_trees_differ() -> None:
 
 
 def test_lines_are_half_as_wide_as_vessels() -> None:
-    drawn = draw_trees(ground(), forest((True,), radius=8.0))
-    assert close(drawn, tree_colours(forest((True,)))[0])[:, 100].sum() == pytest.approx(8, abs=1)
+    drawn = draw_trees(ground(), forest((True,), radius=12.0))
+    assert close(drawn, tree_colours(forest((True,)))[0])[:, 100].sum() == pytest.approx(12, abs=1.5)
 
 
 def test_disc_roots_and_crossings_are_marked() -> None:
@@ -109,7 +109,7 @@ def test_disc_roots_and_crossings_are_marked() -> None:
     assert on_disc.sum() > 60
     assert at_crossing.sum() > 10
     assert close(plain, tree_colours(tracking)[0])[38:43, 50].all()  # the dot at the root is higher than the line
-    assert changed(plain)[38:43, 50].all() > changed(plain)[38:43, 100].all()
+    assert not close(plain, tree_colours(tracking)[0])[38:43, 100].all()
 
 
 def test_points_are_rows_and_columns_with_whole_numbers_at_pixels_centres() -> None:
@@ -141,7 +141,7 @@ def test_lines_and_marks_grow_with_the_picture() -> None:
         track = Track(polyline=level(100.0 * times, 100 * times, 400 * times), stop="lost")
         return float(close(draw_tracks(ground(540 * times, 540 * times), [track]), RIGHT_COLOUR).mean())
 
-    assert share(4) == pytest.approx(share(2), rel=0.1)
+    assert share(4) == pytest.approx(share(2), rel=0.2)
 
 
 def test_what_does_not_fit_the_photograph_is_refused() -> None:

@@ -36,8 +36,11 @@ FRACTION_BITS = 4
 """OpenCV takes places in sixteenths of a pixel."""
 MARK = 3.0
 """Radius of a mark in pixels, on a picture whose shorter side is 540."""
-TRACK_WIDTH = 1.5
-"""Of a track's line, likewise."""
+LINE_WIDTH = 2.5
+"""Of a track, and of a tree where its vessels are thin; likewise."""
+LINE_EXCESS = 1.4
+"""Pixels by which OpenCV draws a line with fading edges wider than asked for, at even thicknesses; odd ones come out
+like the next even one. Measured."""
 
 
 def draw_mask(pixels: Pixels, mask: Mask, colour: Colour = MASK_COLOUR, opacity: float = OPACITY) -> Pixels:
@@ -62,7 +65,8 @@ def draw_trees(pixels: Pixels, tracking: Tracking) -> Pixels:
     """Return a photograph with the vessel trees over it.
 
     Each tree that begins at the disc has its own colour, the longest first; fragments are gray. Lines are half as wide
-    as the vessels. The disc is a white circle, a root a dot of its tree's colour, a crossing a white ring.
+    as the vessels, if that is enough to be seen. The disc is a white circle, a root a dot of its tree's colour, a
+    crossing a white ring.
 
     Args:
         pixels: RGB, (H, W, 3) in [0, 1].
@@ -77,7 +81,7 @@ def draw_trees(pixels: Pixels, tracking: Tracking) -> Pixels:
     for rooted in (False, True):  # fragments below
         for segment in tracking.segments:
             if tracking.trees[segment.tree].rooted == rooted:
-                _draw_line(canvas, segment.polyline, colours[segment.tree], max(unit, segment.radius))
+                _draw_line(canvas, segment.polyline, colours[segment.tree], max(LINE_WIDTH * unit, segment.radius))
     if tracking.disc is not None:
         _draw_disc(canvas, tracking.disc, unit)
     for node in tracking.nodes:
@@ -112,7 +116,7 @@ def draw_tracks(pixels: Pixels, tracks: Sequence[Track], wrong: Sequence[Mask | 
             )
         for colour, value in ((RIGHT_COLOUR, False), (WRONG_COLOUR, True)):
             for part in _runs(track.polyline, bad == value):
-                _draw_line(canvas, part, colour, TRACK_WIDTH * unit)
+                _draw_line(canvas, part, colour, LINE_WIDTH * unit)
     for track in tracks:
         if len(track.polyline):
             _draw_mark(canvas, track.polyline[0], MARK_COLOUR, unit, filled=True)
@@ -172,7 +176,8 @@ def _pixels(canvas: Canvas) -> Pixels:
 def _draw_line(canvas: Canvas, polyline: Points, colour: Colour, width: float) -> None:
     if len(polyline) > 1:
         places = [_places(polyline)]
-        cv2.polylines(canvas, places, False, _eight_bit(colour), max(1, round(width)), cv2.LINE_AA, FRACTION_BITS)
+        thickness = max(1, 2 * round((width - LINE_EXCESS) / 2))
+        cv2.polylines(canvas, places, False, _eight_bit(colour), thickness, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _draw_disc(canvas: Canvas, disc: Disc, unit: float) -> None:
