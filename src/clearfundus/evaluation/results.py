@@ -4,16 +4,15 @@
 is a method's name in all of them, the photograph as it is; and differences are taken photograph by photograph.
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from clearfundus.errors import SettingsError
+from clearfundus.evaluation.csv_cells import as_text, read_csv, write_csv
 from clearfundus.files import write_whole
 
 INPUT = "input"
@@ -183,7 +182,7 @@ def load_evaluation(folder: Path) -> Evaluation:
 def write_rows(rows: Iterable[Row]) -> str:
     """Return rows as CSV; floats are written so that they are read back exactly."""
     names = [one.name for one in fields(Row)]
-    return _write_csv(names, ([_text(getattr(row, name)) for name in names] for row in rows))
+    return write_csv(names, ([as_text(getattr(row, name)) for name in names] for row in rows))
 
 
 def read_rows(text: str) -> tuple[Row, ...]:
@@ -200,7 +199,7 @@ def read_rows(text: str) -> tuple[Row, ...]:
             blocks=int(one["blocks"]) if one["blocks"] else None,
             flat_share=_number(one["flat_share"]),
         )
-        for one in _read_csv(text, [one.name for one in fields(Row)])
+        for one in read_csv(text, [one.name for one in fields(Row)])
     )
 
 
@@ -223,16 +222,16 @@ def write_summaries(summaries: Iterable[Summary]) -> str:
 
     def cells(one: Summary) -> list[str]:
         return [
-            *(_text(getattr(one, name)) for name in (*_PLACE, "side", "fit", "count")),
-            *_ends(one.value),
-            *(_text(getattr(one, name)) for name in _SPREAD),
-            _text(one.rank),
-            *_ends(one.to_input),
+            *(as_text(getattr(one, name)) for name in (*_PLACE, "side", "fit", "count")),
+            *ends_of(one.value),
+            *(as_text(getattr(one, name)) for name in _SPREAD),
+            as_text(one.rank),
+            *ends_of(one.to_input),
             one.best_other,
-            *_ends(one.to_best_other),
+            *ends_of(one.to_best_other),
         ]
 
-    return _write_csv(_SUMMARY_COLUMNS, map(cells, summaries))
+    return write_csv(_SUMMARY_COLUMNS, map(cells, summaries))
 
 
 def read_summaries(text: str) -> tuple[Summary, ...]:
@@ -242,7 +241,7 @@ def read_summaries(text: str) -> tuple[Summary, ...]:
         ValueError: If it is no such CSV.
     """
     found = []
-    for one in _read_csv(text, _SUMMARY_COLUMNS):
+    for one in read_csv(text, _SUMMARY_COLUMNS):
         value = _interval(one, "value")
         if value is None:
             raise ValueError(f"{TABLE}: found a row without a mean: {one}")
@@ -263,8 +262,9 @@ def read_summaries(text: str) -> tuple[Summary, ...]:
     return tuple(found)
 
 
-def _ends(interval: Interval | None) -> list[str]:
-    return ["", "", ""] if interval is None else [_text(one) for one in (interval.mean, interval.low, interval.high)]
+def ends_of(interval: Interval | None) -> list[str]:
+    """Return mean, lower and upper end as text, empty where there is no interval."""
+    return ["", "", ""] if interval is None else [as_text(one) for one in (interval.mean, interval.low, interval.high)]
 
 
 def _interval(row: Mapping[str, str], attribute: str) -> Interval | None:
@@ -274,25 +274,6 @@ def _interval(row: Mapping[str, str], attribute: str) -> Interval | None:
 
 def _number(text: str) -> float | None:
     return float(text) if text else None
-
-
-def _text(value: object) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _write_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _read_csv(text: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    reader = csv.DictReader(io.StringIO(text))
-    if reader.fieldnames != list(columns):
-        raise ValueError(f"found the columns {reader.fieldnames}, expected {list(columns)}")
-    yield from reader
 
 
 def _below(path: Path, folder: Path) -> str:
