@@ -1,0 +1,177 @@
+"""How well lengths of paths inside traced trees agree with those inside the true ones.
+
+The fact to know: an end counts as met within 6 pixels, for thinning moves the tips of vessels; and only lengths are
+compared, not the way between.
+
+Source: APLS, the average path length similarity of Van Etten (SpaceNet, 2017; code at CosmiQ/apls), here between roots
+and leaves of one tree alone.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import inf, isnan, nan
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from clearfundus.vessels.scale import Points
+from clearfundus.vessels.score import harmonic_mean
+from clearfundus.vessels.trees import Tracking, polyline_length
+from clearfundus.vessels.truth import PATH_SIGMA, SHORTEST_PATH, TrueTrees
+
+END_TOLERANCE = 6.0
+"""Pixels between a root or leaf and where it is met, at a field diameter of 540: about the width of a wide vessel."""
+CHAIN_FACTOR = np.pi * (1 + np.sqrt(2)) / 8
+"""Length of a straight line over that of the pixels along it, mean over all directions (Kulpa, 1977): 0.948."""
+TOUCHING = 1e-6
+"""Length of a link between points in one place; 0 would be no link."""
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Forest:
+    """Trees as points about a pixel apart, and the links between neighbours.
+
+    Attributes:
+        points: (N, 2).
+        trees: Index of each point's tree, (N,).
+        links: Pairs of points, (L, 2).
+        lengths: Of the links, (L,).
+        ends: The points that are roots or leaves, (E,).
+    """
+
+    points: Points
+    trees: Indices
+    links: Indices
+    lengths: Points
+    ends: Indices
+
+    def distances(self, places: Points) -> Points:
+        """Return the lengths of the ways between places, (K, 2), inside the trees, (K, K).
+
+        Infinite where a place is farther than 6 pixels from all points, or no way leads from one to the other.
+        """
+        if not len(self.points) or not len(places):
+            return np.full((len(places), len(places)), inf)
+        away, nearest = cKDTree(self.points).query(places)
+        unique, which = np.unique(nearest, return_inverse=True)
+        lengths: Points = dijkstra(self._matrix, directed=False, indices=unique)[which][:, nearest]
+        missed = away > END_TOLERANCE
+        lengths[missed] = lengths[:, missed] = inf
+        return lengths
+
+    @cached_property
+    def _matrix(self) -> csr_array:
+        size = len(self.points)
+        return csr_array((np.maximum(self.lengths, TOUCHING), tuple(self.links.T)), shape=(size, size))
+
+
+def traced_forest(tracking: Tracking) -> Forest:
+    """Return the trees of a tracking, their lines smoothed as the true paths are."""
+    lines = [_sampled(segment.polyline) for segment in tracking.segments]
+    begins = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int64)
+    links = [np.arange(begin, end - 1) for begin, end in pairwise(begins.tolist())]
+    along = np.concatenate([np.zeros(0, np.int64), *links])
+    parents = [
+        (begins[one.parent + 1] - 1, begins[k]) for k, one in enumerate(tracking.segments) if one.parent is not None
+    ]
+    pairs = np.concatenate([np.stack([along, along + 1], axis=1), np.array(parents, np.int64).reshape(-1, 2)])
+    points = np.concatenate([np.zeros((0, 2)), *lines])
+    inner = {one.parent for one in tracking.segments}
+    roots = [begins[k] for k, one in enumerate(tracking.segments) if one.parent is None]
+    leaves = [begins[k + 1] - 1 for k in range(len(lines)) if k not in inner]
+    return Forest(
+        points=points,
+        trees=np.repeat([one.tree for one in tracking.segments], np.diff(begins)).astype(np.int64),
+        links=pairs,
+        lengths=np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T),
+        ends=np.unique(np.array([*roots, *leaves], np.int64)),
+    )
+
+
+def true_forest(truth: TrueTrees) -> Forest:
+    """Return the true trees; their ends are those of their paths."""
+    links, ends, begin = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.int64)], 0
+    for tree in truth.trees:
+        index = cKDTree(tree.centreline)
+        links.append(begin + index.query_pairs(1.5, output_type="ndarray").astype(np.int64))
+        if tree.paths:
+            tips = np.concatenate([path[[0, -1]] for path in tree.paths])
+            ends.append(np.unique(begin + index.query(tips)[1].astype(np.int64)))
+        begin += len(tree.centreline)
+    points = np.concatenate([np.zeros((0, 2)), *(tree.centreline for tree in truth.trees)])
+    pairs = np.concatenate(links)
+    return Forest(
+        points=points,
+        trees=np.repeat(np.arange(len(truth.trees)), [len(tree.centreline) for tree in truth.trees]),
+        links=pairs,
+        lengths=CHAIN_FACTOR * np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T),
+        ends=np.concatenate(ends),
+    )
+
+
+def compare_lengths(traced: Forest, truth: TrueTrees) -> tuple[float, float]:
+    """Compare the paths from a root to a leaf with the ways inside the traced trees between the same places.
+
+    Args:
+        traced: The traced trees.
+        truth: The true ones.
+
+    Returns:
+        The mean of |traced - true| / true length over the paths whose two ends lie on one traced tree, NaN if there is
+        none; and their share among all paths, NaN if there is no path.
+    """
+    paths = [path for _, path in truth.paths]
+    if not paths:
+        return nan, nan
+    places = np.concatenate([np.stack([path[0] for path in paths]), np.stack([path[-1] for path in paths])])
+    found = np.diagonal(traced.distances(places), offset=len(paths))
+    true = np.array([polyline_length(path) for path in paths])
+    met = np.isfinite(found)
+    error = float(np.mean(np.abs(found[met] - true[met]) / true[met])) if met.any() else nan
+    return error, float(met.mean())
+
+
+def path_similarity(traced: Forest, true: Forest) -> float:
+    """Return the average path length similarity, in [0, 1], 1 is best.
+
+    For each two ends of one tree, 30 pixels of way or more apart: 1 - |L' - L| / L, at least 0, where L' is the length
+    of the way between the same places in the other trees, 0 if there is none; the mean, from true to traced and from
+    traced to true, and the harmonic mean of both. NaN if the true trees hold no such pair.
+
+    Args:
+        traced: The traced trees.
+        true: The true ones.
+    """
+    forwards, backwards = _similarity(true, traced), _similarity(traced, true)
+    return forwards if isnan(forwards) else harmonic_mean(forwards, 0.0 if isnan(backwards) else backwards)
+
+
+def _similarity(one: Forest, other: Forest) -> float:
+    """Return how alike the ways between ends of one forest are in the other; NaN if there are none."""
+    places = one.points[one.ends]
+    first, second = np.triu_indices(len(places), 1)
+    expected = one.distances(places)[first, second]
+    counted = np.isfinite(expected) & (expected >= SHORTEST_PATH)
+    if not counted.any():
+        return nan
+    found = other.distances(places)[first, second][counted]
+    return float(np.mean(np.maximum(0, 1 - np.abs(found - expected[counted]) / expected[counted])))
+
+
+def _sampled(polyline: Points) -> Points:
+    """Return a polyline, smoothed between its ends, as points at equal distances of about a pixel."""
+    if len(polyline) < 2:
+        return np.asarray(polyline, np.float64)
+    smoothed = gaussian_filter1d(np.asarray(polyline, np.float64), PATH_SIGMA, axis=0, mode="nearest")
+    smoothed[[0, -1]] = polyline[[0, -1]]
+    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(smoothed, axis=0).T))])
+    wanted = np.linspace(0, along[-1], max(2, round(along[-1]) + 1))
+    sampled: Points = np.stack([np.interp(wanted, along, smoothed[:, axis]) for axis in (0, 1)], axis=1)
+    return sampled
