@@ -26,7 +26,7 @@ SHORTEST_CONNECTION = 5.0
 """Junctions joined by a line of so many pixels or fewer are one, at a field diameter of 540."""
 CONNECTION_SHARE = 1.1
 """So are those joined by a line no longer than this share of the vessel's width: thinning splits most crossings."""
-LONGEST_OVERLAP = 30.0
+LONGEST_OVERLAP = 40.0
 """Pixels at a field diameter of 540: two vessels that cross at a small angle lie on each other no longer than this."""
 LARGEST_OVERLAP_TURN = 60.0
 """Degrees: where two vessels begin to lie on each other, both bend less than this into the common line."""

@@ -172,7 +172,7 @@ def _joined(polyline: Points, radii: Points, point: Points, position: int) -> tu
     """Return a polyline led on to a point, before its first (position 0) or after its last (1), pixel by pixel."""
     way = slice(None, None, 1 if position == 1 else -1)
     ahead = point - polyline[-position]
-    steps = max(1, round(float(np.abs(ahead).max())))
+    steps = max(1, int(np.ceil(np.abs(ahead).max())))
     added = polyline[-position] + np.arange(1, steps + 1)[:, None] / steps * ahead
     led_on = np.concatenate([polyline[way], added])[way]
     return led_on, np.concatenate([radii[way], np.repeat(radii[-position], steps)])[way]
