@@ -45,6 +45,17 @@ VERBS = {
         "clearfundus degrade photographs/ -o bad/ --model cataract --json",
         "clearfundus degrade eye.jpg -o again.png --repeat eye_bad.png.degradation.json",
     ),
+    "segment": (
+        "Find the vessels, and measure them.",
+        "clearfundus segment eye.jpg -o vessels/",
+        "clearfundus segment photographs/ -o vessels/ --segmenter gabor --json",
+    ),
+    "track": (
+        "Follow the vessels: all trees from the optic disc, or one vessel from a point.",
+        "clearfundus track photographs/ -o trees/",
+        "clearfundus track eye.jpg -o one/ --from 512,300",
+        "clearfundus track eye.jpg -o path/ --from 512,300 --to 400,620",
+    ),
     "evaluate": (
         "Compare methods on your photographs, with measures, intervals and a report.",
         "clearfundus evaluate --blurry DIR -o OUT --methods clahe,zhou2018,gan",

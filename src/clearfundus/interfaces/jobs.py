@@ -1,7 +1,8 @@
 """Which file is made from which: decided for all inputs before any work, so that nothing collides later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -44,7 +45,7 @@ class Jobs:
     ignored: int
 
 
-def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "lossless") -> Jobs:
+def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "lossless", ending: str = "") -> Jobs:
     """Find the photographs and name the file that each one becomes.
 
     A file given by name lands in the output folder under its own name; what lies in a given folder keeps its
@@ -56,15 +57,19 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
         inputs: Files and folders.
         output: A folder, which need not exist; or a file, for a single input file.
         output_format: What the results in a folder are written as.
+        ending: Put behind the names, as "_vessels" for eye_vessels.png; for commands that write several files for a
+            photograph, so that the output cannot be a file.
 
     Raises:
         SettingsError: If nothing is found, two photographs would become one file, or an output is an input.
     """
-    if _names_a_file(inputs, output):
+    if ending and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
+        raise SettingsError(f"output {output} names a file, but several are written for a photograph; name a folder")
+    if not ending and _names_a_file(inputs, output):
         _check_suffix(output)
         found, ignored = [Job(source=inputs[0], target=output)], 0
     else:
-        found, ignored = _find(inputs, output, output_format)
+        found, ignored = _find(inputs, output, partial(_target_name, output_format=output_format, ending=ending))
     unique: dict[Path, Job] = {}
     for job in found:
         unique.setdefault(job.source.resolve(), job)
@@ -101,19 +106,19 @@ def _check_suffix(output: Path) -> None:
         )
 
 
-def _find(inputs: Sequence[Path], output: Path, output_format: Format) -> tuple[list[Job], int]:
+def _find(inputs: Sequence[Path], output: Path, name: Callable[[Path], str]) -> tuple[list[Job], int]:
     if output.exists() and not output.is_dir():
         raise SettingsError(f"output {output} is a file; name a folder")
     found: list[Job] = []
     ignored = 0
     for place in inputs:
         if not place.is_dir():
-            found.append(Job(source=place, target=output / _target_name(place, output_format)))
+            found.append(Job(source=place, target=output / name(place)))
             continue
         for file in _files_in(place, leave_out=output):
             if file.suffix.lower() in READABLE_SUFFIXES:
                 below = file.relative_to(place).parent
-                found.append(Job(source=file, target=output / below / _target_name(file, output_format)))
+                found.append(Job(source=file, target=output / below / name(file)))
             else:
                 ignored += 1
     return found, ignored
@@ -132,13 +137,14 @@ def _files_in(folder: Path, *, leave_out: Path) -> Iterator[Path]:
             yield entry
 
 
-def _target_name(source: Path, output_format: Format) -> str:
+def _target_name(source: Path, output_format: Format, ending: str) -> str:
     kept = {
         "same": NOTED_SUFFIXES,
         "lossless": NOTED_SUFFIXES - LOSSY_SUFFIXES,
         "png": frozenset({FALLBACK_SUFFIX}),
     }[output_format]
-    return source.name if source.suffix.lower() in kept else source.with_suffix(FALLBACK_SUFFIX).name
+    suffix = source.suffix if source.suffix.lower() in kept else FALLBACK_SUFFIX
+    return f"{source.stem}{ending}{suffix}"
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
