@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.networks.inference import run_generator, to_pixels, to_tensor
+from clearfundus.networks.inference import run_generator
+from clearfundus.networks.tensors import to_pixels, to_tensor
 
 
 class Remembers(torch.nn.Module):

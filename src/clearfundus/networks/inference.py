@@ -1,40 +1,64 @@
-"""One picture through a generator: from [0, 1] arrays of any size to tensors and back."""
+"""One picture through a generator: in one pass where the memory allows it, else in strips with the same result."""
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from clearfundus.networks.generator import SIDE_MULTIPLE
+from clearfundus.networks.budget import available_bytes, held_bytes
+from clearfundus.networks.generator import SIDE_MULTIPLE, Generator
+from clearfundus.networks.memory import LEAST_ROWS, Demand, choose_rows, one_pass_bytes, peak_bytes
+from clearfundus.networks.streaming import run_in_strips
+from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.photo import Pixels
 
-
-def to_tensor(pixels: Pixels) -> Tensor:
-    """Turn (H, W, 3) in [0, 1] into a channels_last tensor (1, 3, H, W) in [-1, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-    return (tensor * 2 - 1).contiguous(memory_format=torch.channels_last)
+DEFAULT_SHARE = 0.5
+"""Share of the available memory that is taken without asking: the rest is other programs'."""
 
 
-def to_pixels(tensor: Tensor) -> Pixels:
-    """Turn (1, 3, H, W) in [-1, 1] into (H, W, 3) in [0, 1], clipped."""
-    pixels = ((tensor[0].float() + 1) / 2).clamp(0, 1).permute(1, 2, 0)
-    return np.ascontiguousarray(pixels.cpu().numpy())
-
-
-def run_generator(network: nn.Module, pixels: Pixels) -> Pixels:
-    """Translate one picture in one piece.
+def run_generator(network: nn.Module, pixels: Pixels, memory_limit: int | None = None) -> Pixels:
+    """Translate one picture, as one pass over the whole of it does.
 
     Args:
         network: A generator in eval mode; its device is used.
         pixels: RGB, (H, W, 3) in [0, 1], any size; padded by reflection to multiples of 4 and cropped again.
+        memory_limit: Bytes of the device's memory that the process may hold in all. None takes up to half of what is
+            available now, or, where only that is enough, all of it. Other networks than a `Generator` take what
+            they take.
 
     Returns:
         RGB, (H, W, 3), float32 in [0, 1].
+
+    Raises:
+        SettingsError: If the limit is too low for any way; it names the least that would do.
     """
+    device = next(network.parameters()).device
+    if isinstance(network, Generator):
+        rows = plan_rows(
+            Demand(settings=network.settings, height=pixels.shape[0], width=pixels.shape[1]), device, memory_limit
+        )
+        if rows is not None:
+            return run_in_strips(network, pixels, rows=rows)
+    return _run_in_one_pass(network, pixels, device)
+
+
+def plan_rows(demand: Demand, device: torch.device, memory_limit: int | None) -> int | None:
+    """Return the rows of a strip, or None for one pass; as `run_generator`, which runs what is planned here."""
+    held = held_bytes(device)
+    if memory_limit is None:
+        available = available_bytes(device)
+        if available is None:
+            return None
+        memory_limit = held + max(int(available * DEFAULT_SHARE), min(available, peak_bytes(demand, LEAST_ROWS)))
+    if held + one_pass_bytes(demand) <= memory_limit:
+        return None
+    return choose_rows(demand, memory_limit, held)
+
+
+def _run_in_one_pass(network: nn.Module, pixels: Pixels, device: torch.device) -> Pixels:
     height, width = pixels.shape[:2]
     below, right = -height % SIDE_MULTIPLE, -width % SIDE_MULTIPLE
     padded = cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT)
-    device = next(network.parameters()).device
     with torch.inference_mode():
         output = network(to_tensor(np.asarray(padded, dtype=np.float32)).to(device))
     return to_pixels(output)[:height, :width]

@@ -1,0 +1,118 @@
+"""How much memory a generator will need, reckoned before it runs; and how high its strips may be.
+
+The figures count every tensor that lives at one time, and a margin for what the convolutions' library takes besides.
+"""
+
+from dataclasses import dataclass
+
+from clearfundus.errors import SettingsError
+from clearfundus.networks.generator import SIDE_MULTIPLE, GeneratorSettings
+
+LEAST_ROWS = 16
+"""Rows in a strip below which the rows computed twice, and the calls, would cost more than the memory is worth."""
+MOST_ROWS = 256
+"""Rows in a strip above which nothing is gained any more (measured at 512 pixels, two cores)."""
+FULL_SCALE_COPIES = 3
+"""Instance norm in one pass holds the features three times: as they came, in plain layout, and normalised."""
+MEBIBYTE = 2**20
+MARGIN = 32 * MEBIBYTE
+"""Bytes for weights in the library's own order, its working memory and the allocator's remnants; measured 10-25 MiB."""
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What decides how much memory a picture takes.
+
+    Attributes:
+        settings: The generator's.
+        height: Rows of the picture.
+        width: Columns of the picture.
+        item_bytes: Bytes of one number of the features: 4 in fp32, 2 in bf16.
+    """
+
+    settings: GeneratorSettings
+    height: int
+    width: int
+    item_bytes: int = FLOAT_BYTES
+
+    @property
+    def padded_height(self) -> int:
+        """Rows of the picture as the network sees it."""
+        return self.height + -self.height % SIDE_MULTIPLE
+
+    @property
+    def padded_width(self) -> int:
+        """Columns of the picture as the network sees it."""
+        return self.width + -self.width % SIDE_MULTIPLE
+
+
+def one_pass_bytes(demand: Demand) -> int:
+    """Return the most memory in bytes that a picture in one pass takes, beside the picture itself."""
+    pixels = demand.padded_height * demand.padded_width
+    features = FULL_SCALE_COPIES * demand.settings.width * pixels * demand.item_bytes
+    return features + 4 * _picture_bytes(pixels) + MARGIN  # padded, as a tensor, in [-1, 1]; the result
+
+
+def peak_bytes(demand: Demand, rows: int) -> int:
+    """Return the most memory in bytes that a picture in strips takes, beside the picture itself.
+
+    Args:
+        demand: Network and picture.
+        rows: Rows of the picture in a strip.
+    """
+    rows = min(rows, demand.padded_height)
+    quarter_row = 4 * demand.settings.width * (demand.padded_width // 4) * demand.item_bytes
+    kept = (demand.padded_height // 4 + 2) * quarter_row
+    copied = rows * quarter_row * (FLOAT_BYTES // demand.item_bytes if demand.item_bytes < FLOAT_BYTES else 0)
+    blocks = 2 * kept + 2 * (rows // 4) * quarter_row
+    shrink = kept + copied + _shrink_bytes(demand, rows)
+    enlarge = kept + copied + _enlarge_bytes(demand, rows) + _picture_bytes(demand.height * demand.width)
+    return max(blocks, shrink, enlarge) + MARGIN
+
+
+def choose_rows(demand: Demand, limit: int, held: int = 0) -> int:
+    """Choose how many rows a strip has: as many as fit, up to where more gain nothing.
+
+    Args:
+        demand: Network and picture.
+        limit: Bytes that the process may hold in all.
+        held: Bytes that it holds already, the picture among them.
+
+    Raises:
+        SettingsError: If not even the lowest strips fit; it names the least limit that would do.
+    """
+    rows = MOST_ROWS
+    while rows > LEAST_ROWS and held + peak_bytes(demand, rows) > limit:
+        rows //= 2
+    least = held + peak_bytes(demand, rows)
+    if least > limit:
+        raise SettingsError(
+            f"memory limit: found {limit // MEBIBYTE} MiB, expected at least {-(-least // MEBIBYTE)} MiB for "
+            f"{demand.width} x {demand.height} pixels with this network ({-(-held // MEBIBYTE)} MiB are taken "
+            "already); allow more, or choose a smaller size"
+        )
+    return rows
+
+
+def _picture_bytes(pixels: int) -> int:
+    return 3 * pixels * FLOAT_BYTES
+
+
+def _shrink_bytes(demand: Demand, rows: int) -> int:
+    """Return the bytes of a strip between picture and quarter scale: each layer's input and output live together."""
+    width, columns, item = demand.settings.width, demand.padded_width, demand.item_bytes
+    picture = 3 * (rows + 9) * (columns + 6) * FLOAT_BYTES * 3
+    stem = width * (rows + 3) * columns * item
+    down = 2 * width * (rows // 2 + 1) * (columns // 2) * item
+    return max(picture + stem, stem + down)
+
+
+def _enlarge_bytes(demand: Demand, rows: int) -> int:
+    """Return the bytes of a strip between quarter scale and picture."""
+    width, columns, item = demand.settings.width, demand.padded_width, demand.item_bytes
+    half = 2 * width * (rows // 2 + 6) * (columns // 2) * item
+    full = width * (rows + 12) * (columns + 6) * item
+    grown = 2 * full if demand.settings.upsample == "resize" else 0  # enlarged, it has twice the channels
+    picture = _picture_bytes(rows * columns)
+    return max(half + grown + full, 2 * full + 4 * picture) + picture

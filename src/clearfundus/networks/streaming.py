@@ -1,0 +1,158 @@
+"""A picture of any size through a generator in bounded memory, with the result of one pass over the whole picture.
+
+Instance norm needs statistics of the whole picture, so tiles, each normalised by itself, give another result. Here the
+network goes layer by layer, each layer in strips of full-width rows with the neighbouring rows it needs, and a norm is
+applied only when all strips have been counted. Features are kept at quarter scale alone, in two buffers; the layers
+at full and half scale are computed anew each time they are needed, which costs little beside the residual blocks.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from clearfundus.errors import SettingsError
+from clearfundus.networks.blocks import run_blocks
+from clearfundus.networks.generator import SIDE_MULTIPLE, Generator, ResidualBlock, finish
+from clearfundus.networks.stages import (
+    HEAD_HALO,
+    Down,
+    Head,
+    ResizeUp,
+    Rows,
+    Source,
+    Stage,
+    Stem,
+    TransposedUp,
+    compute_rows,
+    strips,
+)
+from clearfundus.networks.statistics import ChannelStatistics, normalise
+from clearfundus.networks.tensors import to_pixels, to_tensor
+from clearfundus.photo import Pixels
+
+
+def run_in_strips(network: Generator, pixels: Pixels, *, rows: int) -> Pixels:
+    """Translate one picture in strips; the result is that of one pass, but for rounding.
+
+    Args:
+        network: A generator in eval mode; its device is used. Under autocast the features are kept in its type.
+        pixels: RGB, (H, W, 3) in [0, 1], any size; padded by reflection to multiples of 4 and cropped again.
+        rows: Rows of the picture in a strip, a multiple of 4; `clearfundus.networks.memory` chooses them.
+
+    Returns:
+        RGB, (H, W, 3), float32 in [0, 1].
+
+    Raises:
+        SettingsError: If `rows` is no positive multiple of 4.
+    """
+    if rows < SIDE_MULTIPLE or rows % SIDE_MULTIPLE:
+        raise SettingsError(f"rows in a strip: found {rows}, expected a positive multiple of {SIDE_MULTIPLE}")
+    with torch.inference_mode():
+        picture = _Picture(pixels, next(network.parameters()).device)
+        kept = _shrink(network, picture, rows)
+        blocks = cast("Iterable[ResidualBlock]", network.bottleneck)
+        run_blocks(blocks, kept, rows // SIDE_MULTIPLE, normal=network.settings.norm == "instance")
+        return _enlarge(network, picture, kept, rows)
+
+
+class _Picture:
+    """Rows of a picture that is padded to multiples of 4, without a padded copy of it."""
+
+    def __init__(self, pixels: Pixels, device: torch.device) -> None:
+        self.pixels = pixels
+        self.device = device
+        self._rows, self._columns = (
+            np.pad(np.arange(side), (0, -side % SIDE_MULTIPLE), mode="symmetric") for side in pixels.shape[:2]
+        )
+        self.height, self.width = len(self._rows), len(self._columns)
+        self._rows_around, self._columns_around = (
+            np.pad(index, HEAD_HALO, mode="reflect") for index in (self._rows, self._columns)
+        )
+
+    def rows(self, rows: Rows) -> Tensor:
+        """Return (1, 3, h, W) in [-1, 1]."""
+        return self._take(self._rows[slice(*rows)], self._columns)
+
+    def rows_around(self, rows: Rows) -> Tensor:
+        """Return (1, 3, h, W + 6): rows of the picture with a reflected margin, as the stem wants it."""
+        return self._take(self._rows_around[slice(*rows)], self._columns_around)
+
+    def _take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
+        strip = np.asarray(self.pixels[rows[:, None], columns], dtype=np.float32)
+        return to_tensor(strip).to(self.device)
+
+
+def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
+    """Run stem and downsamplings; return (1, 4 w, H / 4 + 2, W / 4), whose first and last rows are zeros."""
+    layers = [network.stem[0], network.down[0], network.down[3]]
+    kinds: list[type[Stage]] = [Stem, Down, Down]
+    heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
+    stages = [_stage(*each) for each in zip(kinds, layers, heights, strict=True)]
+    normal = network.settings.norm == "instance"
+    if normal:
+        stages = [*_with_norms(stages[:-1], picture.rows_around, (rows, rows // 2)), stages[-1]]
+    statistics = ChannelStatistics()
+    kept = _zeros(network, picture)
+    quarter = strips(heights[-1], rows // SIDE_MULTIPLE)
+    for strip in quarter:
+        features = compute_rows(stages, picture.rows_around, strip)
+        _inside(kept, strip).copy_(features)
+        if normal:
+            statistics.add(features)
+    for strip in quarter:
+        normalise(_inside(kept, strip), statistics if normal else None).relu_()
+    return kept
+
+
+def _enlarge(network: Generator, picture: _Picture, kept: Tensor, rows: int) -> Pixels:
+    """Run upsamplings and head over what `_shrink` and the blocks have left; return the picture."""
+    up = TransposedUp if network.settings.upsample == "transposed" else ResizeUp
+    convolutions = [layer for layer in network.up if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    stages = [_stage(up, layer, picture.height // scale) for layer, scale in zip(convolutions, (2, 1), strict=True)]
+
+    def features(strip: Rows) -> Tensor:
+        return _inside(kept, strip)
+
+    if network.settings.norm == "instance":
+        stages = _with_norms(stages, features, (rows // 2, rows))
+    stages.append(_stage(Head, network.head, picture.height))
+    height, width = picture.pixels.shape[:2]
+    result = np.empty((height, width, 3), np.float32)
+    for strip in strips(picture.height, rows):
+        output = finish(picture.rows(strip), compute_rows(stages, features, strip), network.settings)
+        last = min(strip.last, height)
+        result[strip.first : last] = to_pixels(output)[: last - strip.first, :width]
+    return result
+
+
+def _with_norms(stages: Sequence[Stage], source: Source, rows: Sequence[int]) -> list[Stage]:
+    """Return the stages with their instance norms made part of them; strips have `rows` rows of each one's output."""
+    normal: list[Stage] = []
+    for stage, strip_rows in zip(stages, rows, strict=True):
+        statistics = ChannelStatistics()
+        for strip in strips(stage.height, strip_rows):
+            statistics.add(compute_rows([*normal, stage], source, strip))
+        normal.append(stage.scaled(*statistics.scale_and_shift()))
+    return normal
+
+
+def _stage(kind: type[Stage], layer: nn.Module, height: int) -> Stage:
+    convolution = cast("nn.Conv2d", layer)
+    return kind(weight=convolution.weight, bias=cast("Tensor", convolution.bias), height=height)
+
+
+def _zeros(network: Generator, picture: _Picture) -> Tensor:
+    weight = network.head.weight
+    automatic = torch.is_autocast_enabled(weight.device.type)
+    kind = torch.get_autocast_dtype(weight.device.type) if automatic else weight.dtype
+    shape = (1, SIDE_MULTIPLE * network.settings.width, picture.height // 4 + 2, picture.width // 4)
+    return torch.empty(shape, dtype=kind, device=weight.device, memory_format=torch.channels_last).zero_()
+
+
+def _inside(kept: Tensor, rows: Rows) -> Tensor:
+    """Return rows of features that are kept between two rows of zeros, as a view."""
+    return kept[:, :, rows.first + 1 : rows.last + 1]
