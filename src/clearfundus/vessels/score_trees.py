@@ -1,4 +1,4 @@
-"""How well traced trees agree with the true ones: which pixels hang together, of which kind they are, how far they lead.
+"""How well traced trees agree with the true ones: what hangs together, of which kind it is, how far it leads.
 
 The fact to know: the fewer vessels are found, the purer their trees are. Purity says nothing without recall beside it.
 
