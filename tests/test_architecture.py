@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "clearfundus"
 FLOORS = {
     **dict.fromkeys(("errors", "version", "files"), 0),
     **dict.fromkeys(("photo", "pretrained"), 1),
-    **dict.fromkeys(("fundus", "networks"), 2),
+    **dict.fromkeys(("fundus", "networks", "engines"), 2),
     **dict.fromkeys(("methods", "quality", "vessels"), 3),
     **dict.fromkeys(("training", "evaluation", "pipeline"), 4),
     "interfaces": 5,

@@ -18,10 +18,12 @@ from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field, put_back
 from clearfundus.methods import EXTRAS, METHODS, Method
 from clearfundus.methods.checks import require_extra
+from clearfundus.methods.engine import load_model
 from clearfundus.methods.gan import Size, check_size, describe_gan
 from clearfundus.photo import Photo
 
 if TYPE_CHECKING:
+    from clearfundus.engines.weights import EngineWeights
     from clearfundus.networks.weights import LoadedWeights
 
 ARGUMENTS_OF_THEIR_OWN = {"model": "weights", "size": "size"}
@@ -44,7 +46,7 @@ class PreparedMethod:
     name: str
     function: Method
     provenance: Mapping[str, str]
-    weights: "LoadedWeights | None" = None
+    weights: "LoadedWeights | EngineWeights | None" = None
 
     def __call__(self, photo: Photo, field: Field) -> Photo:
         """Run it on a cropped, filled photograph."""
@@ -56,6 +58,7 @@ def prepare_method(
     *,
     weights: str | Path | None = None,
     device: str = "auto",
+    engine: str = "auto",
     size: Size | None = None,
     parameters: Mapping[str, object] | None = None,
 ) -> PreparedMethod:
@@ -66,8 +69,9 @@ def prepare_method(
 
     Args:
         method: A name of `METHODS`.
-        weights: Name of shipped weights or path of a weights file; None for the default ones.
+        weights: Name of shipped weights or path of a weights file or an exported one; None for the default ones.
         device: "auto", "cpu", "cuda" or "cuda:N"; a named device is never replaced by another.
+        engine: What runs a network: "torch", "onnxruntime", "openvino", or "auto"; see `methods.engine`.
         size: Field diameter in pixels at which a network sees the photograph, or "native"; None for the
             diameter its weights were trained at.
         parameters: The method's own parameters by name; the others keep their defaults.
@@ -76,8 +80,8 @@ def prepare_method(
         SettingsError: If a name is unknown, a value is of the wrong type or out of range, or the method does not
             take what it is given.
         WeightsError: If the weights are unknown, missing or altered.
-        DeviceError: If the named device is not there.
-        MissingExtraError: If the method needs an optional package that is not installed.
+        DeviceError: If the named device is not there, or the engine does not run on it.
+        MissingExtraError: If the method or the engine needs an optional package that is not installed.
     """
     if method not in METHODS:
         raise SettingsError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
@@ -85,8 +89,10 @@ def prepare_method(
         require_extra(method, *EXTRAS[method])
     values = _check_parameters(method, parameters or {})
     if "model" in inspect.signature(METHODS[method]).parameters:
-        return _prepare_network(method, weights, device, size, values)
-    for name, value in {"weights": weights, "size": size}.items():
+        if size is not None:
+            check_size(size)
+        return _prepare_network(method, load_model(weights, engine=engine, device=device), size, values)
+    for name, value in {"weights": weights, "size": size, "engine": None if engine == "auto" else engine}.items():
         if value is not None:
             raise SettingsError(f"method {method!r} takes no {name}; it has no network")
     if device not in ("auto", "cpu"):
@@ -160,14 +166,8 @@ def free_parameters(method: Callable[..., Photo]) -> dict[str, Any]:
 
 
 def _prepare_network(
-    method: str, weights: str | Path | None, device: str, size: Size | None, values: dict[str, Any]
+    method: str, model: "LoadedWeights | EngineWeights", size: Size | None, values: dict[str, Any]
 ) -> PreparedMethod:
-    from clearfundus.networks.device import choose_device
-    from clearfundus.networks.weights import load_weights
-
-    if size is not None:
-        check_size(size)
-    model = load_weights(weights, device=choose_device(device))
     function: Callable[..., Photo] = METHODS[method]
     return PreparedMethod(
         name=method,

@@ -16,6 +16,7 @@ from clearfundus.interfaces.methods import SHORT_SOURCES
 from clearfundus.version import __version__
 
 if TYPE_CHECKING:
+    from clearfundus.engines.weights import EngineWeights
     from clearfundus.interfaces.batch import Outcome
     from clearfundus.interfaces.jobs import Jobs
     from clearfundus.networks.weights import LoadedWeights
@@ -32,6 +33,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     method: Annotated[str, Parameter(help=METHOD_HELP)] = "gan",
     weights: str | None = None,
     device: str = "auto",
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
     size: Literal["native"] | int | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     format_: Annotated[Literal["lossless", "same"], Parameter(name="--format")] = "lossless",
@@ -45,8 +47,10 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         output: Folder for the results, which keep the names and the tree of an input folder. For a single
             photograph, a file.
         method: Name of a method.
-        weights: Name of shipped weights (`clearfundus info` lists them), or a weights file.
+        weights: Name of shipped weights (`clearfundus info` lists them), a weights file, or a file that
+            `clearfundus export` made.
         device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
+        engine: What runs the network. auto is torch where it is installed, and for exported files what reads them.
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
             own. Unset: the diameter the weights were trained at. The result has the photograph's full
             resolution in any case.
@@ -64,7 +68,8 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
 
     started = time.perf_counter()
     planned = plan_jobs(inputs, output, output_format=format_)
-    prepared = prepare_method(method, weights=weights, device=device, size=size, parameters=parse_parameters(set_))
+    parameters = parse_parameters(set_)
+    prepared = prepare_method(method, weights=weights, device=device, engine=engine, size=size, parameters=parameters)
     outcomes: list[Outcome] = []
     with show_progress(len(planned.jobs)) as report:
         for outcome in run_jobs(planned.jobs, prepared, overwrite=overwrite):
@@ -139,7 +144,7 @@ def _summary_object(
     }
 
 
-def describe_weights(weights: "LoadedWeights") -> dict[str, object]:
+def describe_weights(weights: "LoadedWeights | EngineWeights") -> dict[str, object]:
     """Return what the JSON output tells of weights."""
     return {
         "name": weights.name,

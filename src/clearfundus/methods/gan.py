@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
+from clearfundus.engines.weights import EngineWeights
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field
+from clearfundus.methods.engine import run_model
 from clearfundus.photo import Photo, Pixels
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def gan(
     photo: Photo,
     field: Field,
     *,
-    model: "LoadedWeights | None" = None,
+    model: "LoadedWeights | EngineWeights | None" = None,
     size: Size | None = None,
 ) -> Photo:
     """Enhance with the paper's generator, at the retinal scale it was trained at.
@@ -39,7 +41,8 @@ def gan(
     Args:
         photo: The cropped photograph, surround filled.
         field: Its field.
-        model: The weights; None loads the shipped default anew at every call.
+        model: The weights, on the engine they were loaded onto; None loads the shipped default onto torch anew at
+            every call.
         size: Field diameter in pixels at which the network sees the photograph; None for the one it was
             trained at (512 for the shipped weights), "native" for the photograph's own.
 
@@ -47,7 +50,6 @@ def gan(
         SettingsError: If `size` is out of range.
         WeightsError: If the shipped weights are missing or altered.
     """
-    from clearfundus.networks.inference import run_generator
     from clearfundus.networks.weights import load_weights
 
     if model is None:
@@ -58,13 +60,16 @@ def gan(
     shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
     seen = shown if size == "native" else _scaled(shown, size, field.diameter)
     # At the photograph's own scale the sum below is the network's output itself.
-    change = run_generator(model.network, seen) - seen
+    change = run_model(model, seen) - seen
     return photo.with_pixels(pixels + _resize(change, pixels.shape[:2]), **describe_gan(model, size))
 
 
-def describe_gan(model: "LoadedWeights", size: Size) -> dict[str, str]:
-    """Return the provenance that `gan` writes: method, weights, the first digits of their hash, size."""
-    return {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": str(size)}
+def describe_gan(model: "LoadedWeights | EngineWeights", size: Size) -> dict[str, str]:
+    """Return the provenance that `gan` writes: method, weights, digits of their hash, size, an engine but torch."""
+    described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": str(size)}
+    if isinstance(model, EngineWeights):
+        described |= {"engine": model.engine} | ({"precision": "int8"} if model.precision == "int8" else {})
+    return described
 
 
 def check_size(size: Size) -> Size:

@@ -1,0 +1,124 @@
+"""Which engine runs the generator: torch, ONNX Runtime or OpenVINO; and one picture through it.
+
+The result is the same on each, within a rounding of the written file; the tests hold them to 1/255.
+"""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from clearfundus.engines.exported import SUFFIXES
+from clearfundus.engines.picture import translate
+from clearfundus.engines.weights import EngineName, EngineWeights, load_engine_weights
+from clearfundus.errors import DeviceError, MissingExtraError, SettingsError
+from clearfundus.methods.checks import check_choice, require_extra
+from clearfundus.photo import Pixels
+
+if TYPE_CHECKING:
+    from clearfundus.networks.weights import LoadedWeights
+
+ENGINES = "auto", "torch", "onnxruntime", "openvino"
+"""Names that `choose_engine` takes."""
+PACKAGES: Mapping[EngineName, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {"onnxruntime": ("onnx", ("onnx", "onnxruntime")), "openvino": ("openvino", ("onnx", "openvino"))}
+)
+"""Engine -> the extra that brings it, and what must be importable."""
+
+
+def choose_engine(name: str, weights: str | Path | None, device: str = "auto") -> str:
+    """Decide which engine runs the network; a named one is never replaced by another.
+
+    "auto" is torch, where it is installed, for weights files; and for exported files, which torch does not read, the
+    first of ONNX Runtime and OpenVINO that is installed and reads them. Without torch it is the first of these two.
+
+    Args:
+        name: "auto", "torch", "onnxruntime" or "openvino".
+        weights: As for `load_model`.
+        device: As for `load_model`.
+
+    Raises:
+        SettingsError: If the name is unknown, or the engine does not read such a file.
+        DeviceError: If a device other than the CPU is named for an engine that runs on the CPU only.
+        MissingExtraError: If the engine, or with "auto" every one that would do, is not installed.
+    """
+    check_choice("engine", name, ENGINES)
+    readers = _readers(weights)
+    if name == "auto":
+        name = next((one for one in readers if _installed(one)), readers[0])
+    if name not in readers:
+        raise SettingsError(f"engine {name!r} does not read {weights}; use --engine {' or '.join(readers)}")
+    if name == "torch":
+        _require_torch()
+        return name
+    extra, packages = PACKAGES["openvino" if name == "openvino" else "onnxruntime"]
+    require_extra(f"engine {name!r}", extra, packages)
+    if device not in ("auto", "cpu"):
+        raise DeviceError(
+            f"engine {name!r} runs on the CPU; found device {device!r}: use --engine torch, or --device cpu"
+        )
+    return name
+
+
+def load_model(
+    weights: str | Path | None = None, *, engine: str = "auto", device: str = "auto"
+) -> "LoadedWeights | EngineWeights":
+    """Load an enhancer onto an engine.
+
+    Args:
+        weights: A name of `shipped_weights()`, a weights file, an exported file (.onnx, .xml), or None for the default.
+        engine: A name of `ENGINES`.
+        device: "auto", "cpu", "cuda" or "cuda:N"; only torch runs elsewhere than on the CPU.
+
+    Raises:
+        SettingsError: As `choose_engine`.
+        DeviceError: As `choose_engine`, or if the device is not there.
+        MissingExtraError: As `choose_engine`.
+        WeightsError: If the file is missing, truncated or altered, or is not of this format, role or architecture.
+    """
+    chosen = choose_engine(engine, weights, device)
+    if chosen != "torch":
+        return load_engine_weights(weights, "openvino" if chosen == "openvino" else "onnxruntime")
+    from clearfundus.networks.device import choose_device
+    from clearfundus.networks.weights import load_weights
+
+    return load_weights(weights, device=choose_device(device))
+
+
+def run_model(model: "LoadedWeights | EngineWeights", pixels: Pixels) -> Pixels:
+    """Translate one picture in one piece, on the engine that its model was loaded onto.
+
+    Args:
+        model: What `load_model` returned.
+        pixels: RGB, (H, W, 3) in [0, 1], any size.
+
+    Returns:
+        RGB, (H, W, 3), float32 in [0, 1].
+    """
+    if isinstance(model, EngineWeights):
+        return translate(model.run, pixels)
+    from clearfundus.networks.inference import run_generator
+
+    return run_generator(model.network, pixels)
+
+
+def _readers(weights: str | Path | None) -> tuple[str, ...]:
+    """Return the engines that read a file, the preferred one first."""
+    file_format = None if weights is None else SUFFIXES.get(Path(weights).suffix.lower())
+    if file_format is None:
+        return "torch", "onnxruntime", "openvino"
+    return ("openvino",) if file_format == "openvino" else ("onnxruntime", "openvino")
+
+
+def _installed(name: str) -> bool:
+    packages = next((packages for engine, (_, packages) in PACKAGES.items() if engine == name), ("torch",))
+    return all(importlib.util.find_spec(package) is not None for package in packages)
+
+
+def _require_torch() -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError(
+            "engine 'torch' needs torch, which is not installed; install it with: pip install torch, "
+            "or use --engine onnxruntime with: pip install 'clearfundus[onnx]'"
+        )
