@@ -66,6 +66,11 @@ VERBS = {
         "Train the networks on two folders of your own, one blurry and one clear.",
         "clearfundus train --config configs/paper.toml --blurry DIR --clear DIR -o RUN",
     ),
+    "export": (
+        "Write the network as a file for ONNX Runtime or OpenVINO.",
+        "clearfundus export -o enhancer.onnx",
+        "clearfundus export --format openvino --weights runs/paper/enhancer.safetensors -o enhancer.xml",
+    ),
     "methods": ("List the methods and their parameters.", "clearfundus methods --json"),
     "info": ("Show versions, device, weights and terms of use.", "clearfundus info --json"),
 }
