@@ -50,9 +50,9 @@ def gan(
         SettingsError: If `size` is out of range.
         WeightsError: If the shipped weights are missing or altered.
     """
-    from clearfundus.networks.weights import load_weights
-
     if model is None:
+        from clearfundus.networks.weights import load_weights
+
         model = load_weights()
     size = model.diameter if size is None else check_size(size)
     pixels = photo.pixels
