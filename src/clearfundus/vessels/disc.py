@@ -17,7 +17,7 @@ RADIUS = 1 / 13.5
 """Of the disc, in field diameters: 40 of 540 pixels."""
 BRIGHTNESS_SIGMAS = (0.5, 2.5)
 VESSEL_SIGMAS = (0.8, 4.0)
-"""Inner and outer deviation, in disc radii, of the Gaussians whose difference tells what stands out at a disc's size."""
+"""Inner and outer deviation, in disc radii, of the Gaussians whose difference shows what stands out at that size."""
 RED_SHARE = 0.5
 """Weight of the red channel beside green's 1: red is often overexposed."""
 CLOSING = 0.5
@@ -26,8 +26,11 @@ RIM = 0.5
 """In disc radii: so near to the field's edge no disc is sought, for there light and sums over vessels go astray."""
 FINAL_SIGMA = 0.4
 """In disc radii: the disc is where a neighbourhood stands out, not one pixel."""
-LEAST_CONTRAST = 2.5
-"""In deviations of the map: a centre that stands out less is no disc."""
+FLAT = 1e-5
+"""Range below which a map shows nothing but rounding."""
+LEAST_CONTRAST = 0.06
+"""Of the disc against its surroundings, in light of range 1: on 32 training photographs, 16 of them poor, 28 discs that
+were there had 0.076 and more; places that were none 0.04 and less, but for one patch of exudates with 0.13."""
 
 
 def find_disc(pixels: Pixels, field: Field, probability: Gray) -> Disc | None:
@@ -39,7 +42,8 @@ def find_disc(pixels: Pixels, field: Field, probability: Gray) -> Disc | None:
         probability: Of a vessel, (H, W) in [0, 1]; a mask as numbers will do.
 
     Returns:
-        The disc, or None where nothing stands out: no light, no vessels, or neither in one place.
+        The disc, or None where none stands out: no vessels, or the likeliest place is hardly brighter than what is
+        around it.
 
     Raises:
         QualityError: If pixels, field and probability are not of one size.
@@ -53,29 +57,28 @@ def find_disc(pixels: Pixels, field: Field, probability: Gray) -> Disc | None:
     radius = RADIUS * field.diameter
     inner = _without_rim(field.mask, RIM * radius)
     light = np.asarray((RED_SHARE * pixels[..., 0] + pixels[..., 1]) / (RED_SHARE + 1), np.float32)
-    vessels = np.asarray(probability, np.float32)
-    parts = [
-        _standing_out(plane, field.mask, inner, tuple(sigma * radius for sigma in sigmas))
-        for plane, sigmas in ((_closed(light, CLOSING * radius), BRIGHTNESS_SIGMAS), (vessels, VESSEL_SIGMAS))
-    ]
-    if any(part is None for part in parts):
+    brightness = _difference(_closed(light, CLOSING * radius), field.mask, BRIGHTNESS_SIGMAS, radius)
+    crowding = _difference(np.asarray(probability, np.float32), field.mask, VESSEL_SIGMAS, radius)
+    if not inner.any() or min(np.ptp(brightness[inner]), np.ptp(crowding[inner])) < FLAT:
         return None
-    total = smooth(np.asarray(sum(part for part in parts if part is not None), np.float32), FINAL_SIGMA * radius, inner)
-    inside = total[inner]
+    total = smooth(_standard(brightness, inner) + _standard(crowding, inner), FINAL_SIGMA * radius, inner)
     row, column = np.unravel_index(int(np.where(inner, total, -np.inf).argmax()), shape)
-    contrast = float((total[row, column] - inside.mean()) / inside.std())
+    contrast = float(brightness[row, column])
     if contrast < LEAST_CONTRAST:
         return None
     return Disc(centre=np.array([row, column], np.float64), radius=radius, contrast=contrast)
 
 
-def _standing_out(plane: Gray, mask: Mask, inner: Mask, sigmas: tuple[float, ...]) -> Gray | None:
-    """Return a plane's inner mean less its outer one, of mean 0 and deviation 1; None where it is flat."""
-    difference = smooth(plane, sigmas[0], mask) - smooth(plane, sigmas[1], mask)
-    inside = difference[inner]
-    if not inside.size or inside.std() < np.finfo(np.float32).eps * 10:
-        return None
-    return np.asarray((difference - inside.mean()) / inside.std() * inner, np.float32)
+def _difference(plane: Gray, mask: Mask, sigmas: tuple[float, float], radius: float) -> Gray:
+    """Return a plane's inner mean less its outer one; the deviations are given in disc radii."""
+    inner, outer = (smooth(plane, sigma * radius, mask) for sigma in sigmas)
+    return inner - outer
+
+
+def _standard(plane: Gray, inside: Mask) -> Gray:
+    """Return a plane of mean 0 and deviation 1 inside a mask, 0 outside."""
+    values = plane[inside]
+    return np.asarray((plane - values.mean()) / values.std() * inside, np.float32)
 
 
 def _closed(plane: Gray, radius: float) -> Gray:

@@ -22,7 +22,7 @@ class Disc:
     Attributes:
         centre: (2,).
         radius: In pixels: a fixed share of the field's diameter, for only the centre is sought.
-        contrast: How far the centre stands out, in standard deviations of the map it was sought on.
+        contrast: How much brighter the centre is than its surroundings, in light of range 1.
     """
 
     centre: Points
