@@ -1,66 +1,60 @@
 """Residual blocks over features kept in two buffers, in strips of rows and in place."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from clearfundus.networks.generator import ResidualBlock
 from clearfundus.networks.stages import Rows, strips
-from clearfundus.networks.statistics import ChannelStatistics, normalise
+from clearfundus.networks.strip_norm import StripNorm
 
 
-def run_blocks(blocks: Iterable[ResidualBlock], kept: Tensor, rows: int, *, normal: bool) -> None:
+def run_blocks(blocks: Iterable[ResidualBlock], kept: Tensor, rows: int, norm: Literal["instance", "none"]) -> None:
     """Run residual blocks one after the other, each layer over the whole height before the next.
 
     Args:
         blocks: The network's.
         kept: (1, C, H + 2, W), features between two rows of zeros; replaced by what the last block returns.
         rows: Rows in a strip.
-        normal: Whether the blocks have instance norms.
+        norm: The network's.
     """
     branch = torch.empty_like(kept)  # keeps the layout
     cut = strips(kept.shape[2] - 2, rows)
     for block in blocks:
         first, second = cast("nn.Conv2d", block.body[0]), cast("nn.Conv2d", block.body[3])
-        statistics = _first_convolution(first, kept, branch, cut)
-        statistics = _second_convolution(second, branch, cut, statistics if normal else None)
+        before, after = StripNorm(norm), StripNorm(norm)
+        _first_convolution(first, kept, branch, cut, before)
+        _second_convolution(second, branch, cut, before, after)
         for strip in cut:
-            change = normalise(branch[:, :, strip.first : strip.last], statistics if normal else None)
-            kept[:, :, strip.first + 1 : strip.last + 1].add_(change)
+            kept[:, :, strip.first + 1 : strip.last + 1].add_(after.apply(branch[:, :, strip.first : strip.last]))
 
 
-def _first_convolution(layer: nn.Conv2d, kept: Tensor, branch: Tensor, cut: list[Rows]) -> ChannelStatistics:
+def _first_convolution(layer: nn.Conv2d, kept: Tensor, branch: Tensor, cut: list[Rows], after: StripNorm) -> None:
     """Write the convolution of `kept` into `branch`, between two rows of zeros."""
-    statistics = ChannelStatistics()
     branch[:, :, 0].zero_()
     branch[:, :, -1].zero_()
     for strip in cut:
         features = _convolve(layer, kept[:, :, strip.first : strip.last + 2])
         branch[:, :, strip.first + 1 : strip.last + 1] = features
-        statistics.add(features)
-    return statistics
+        after.add(features)
 
 
-def _second_convolution(
-    layer: nn.Conv2d, branch: Tensor, cut: list[Rows], before: ChannelStatistics | None
-) -> ChannelStatistics:
+def _second_convolution(layer: nn.Conv2d, branch: Tensor, cut: list[Rows], before: StripNorm, after: StripNorm) -> None:
     """Normalise `branch` and replace it by its convolution, moved up by one row.
 
     Row i of the result stands where row i - 1 stood, which no later strip needs: so one buffer does.
     """
-    statistics = ChannelStatistics()
     height = branch.shape[2] - 2
-    done = 1  # rows of the buffer that are normalised
+    done = 1  # rows of the buffer that are normalised, counted from 0
     for strip in cut:
         until = min(strip.last + 1, height) + 1
-        normalise(branch[:, :, done:until], before).relu_()
+        before.apply(branch[:, :, done:until]).relu_()
         done = until
         features = _convolve(layer, branch[:, :, strip.first : strip.last + 2])
         branch[:, :, strip.first : strip.last] = features
-        statistics.add(features)
-    return statistics
+        after.add(features)
 
 
 def _convolve(layer: nn.Conv2d, features: Tensor) -> Tensor:

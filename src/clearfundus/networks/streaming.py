@@ -30,7 +30,7 @@ from clearfundus.networks.stages import (
     compute_rows,
     strips,
 )
-from clearfundus.networks.statistics import ChannelStatistics, normalise
+from clearfundus.networks.strip_norm import StripNorm
 from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.photo import Pixels
 
@@ -55,7 +55,7 @@ def run_in_strips(network: Generator, pixels: Pixels, *, rows: int) -> Pixels:
         picture = _Picture(pixels, next(network.parameters()).device)
         kept = _shrink(network, picture, rows)
         blocks = cast("Iterable[ResidualBlock]", network.bottleneck)
-        run_blocks(blocks, kept, rows // SIDE_MULTIPLE, normal=network.settings.norm == "instance")
+        run_blocks(blocks, kept, rows // SIDE_MULTIPLE, network.settings.norm)
         return _enlarge(network, picture, kept, rows)
 
 
@@ -92,19 +92,17 @@ def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
     kinds: list[type[Stage]] = [Stem, Down, Down]
     heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
     stages = [_stage(*each) for each in zip(kinds, layers, heights, strict=True)]
-    normal = network.settings.norm == "instance"
-    if normal:
+    if network.settings.norm == "instance":
         stages = [*_with_norms(stages[:-1], picture.rows_around, (rows, rows // 2)), stages[-1]]
-    statistics = ChannelStatistics()
+    norm = StripNorm(network.settings.norm)
     kept = _zeros(network, picture)
     quarter = strips(heights[-1], rows // SIDE_MULTIPLE)
     for strip in quarter:
         features = compute_rows(stages, picture.rows_around, strip)
         _inside(kept, strip).copy_(features)
-        if normal:
-            statistics.add(features)
+        norm.add(features)
     for strip in quarter:
-        normalise(_inside(kept, strip), statistics if normal else None).relu_()
+        norm.apply(_inside(kept, strip)).relu_()
     return kept
 
 
@@ -133,10 +131,10 @@ def _with_norms(stages: Sequence[Stage], source: Source, rows: Sequence[int]) ->
     """Return the stages with their instance norms made part of them; strips have `rows` rows of each one's output."""
     normal: list[Stage] = []
     for stage, strip_rows in zip(stages, rows, strict=True):
-        statistics = ChannelStatistics()
+        norm = StripNorm("instance")
         for strip in strips(stage.height, strip_rows):
-            statistics.add(compute_rows([*normal, stage], source, strip))
-        normal.append(stage.scaled(*statistics.scale_and_shift()))
+            norm.add(compute_rows([*normal, stage], source, strip))
+        normal.append(stage.scaled(*norm.scale_and_shift()))
     return normal
 
 

@@ -1,0 +1,71 @@
+import pytest
+import torch
+from torch import nn
+
+from clearfundus.networks.stages import Down, Head, ResizeUp, Rows, Stage, Stem, TransposedUp, compute_rows, strips
+
+SIDE = 12
+
+
+def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).contiguous(
+        memory_format=torch.channels_last
+    )
+
+
+def layer_of(kind: type[Stage], channels: int) -> nn.Module:
+    """Return the layers of the network that a stage stands for, as the network writes them."""
+    if kind is Down:
+        return nn.Sequential(nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1))
+    if kind is TransposedUp:
+        return nn.Sequential(nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1))
+    if kind is ResizeUp:
+        return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels // 2, 3, padding=1))
+    return nn.Sequential(nn.Conv2d(channels, 3, 7, padding=3, padding_mode="reflect"))
+
+
+@pytest.mark.parametrize("kind", [Stem, Down, TransposedUp, ResizeUp, Head])
+def test_any_rows_are_those_of_the_layer_over_the_whole_picture(kind: type[Stage]) -> None:
+    features, layer = drawn(1, 4, SIDE, 10), layer_of(kind, 4)
+    nn.init.normal_(layer[-1].bias)
+    with torch.inference_mode():
+        whole = layer(features)
+        stage = kind(weight=layer[-1].weight, bias=layer[-1].bias, height=whole.shape[2])
+        if kind is Stem:
+            features = nn.functional.pad(features, (3, 3, 3, 3), mode="reflect")
+        for first in range(whole.shape[2]):
+            for last in range(first + 1, whole.shape[2] + 1):
+                found = compute_rows([stage], lambda rows: features[:, :, slice(*rows)], Rows(first, last))
+                assert torch.allclose(found, whole[:, :, first:last], atol=1e-5), (first, last)
+
+
+@pytest.mark.parametrize("kind", [Stem, Down, TransposedUp, ResizeUp, Head])
+def test_a_stage_asks_for_no_row_that_is_not_there_and_for_few_more_than_it_needs(kind: type[Stage]) -> None:
+    stage = kind(weight=torch.zeros(1), bias=torch.zeros(1), height=SIDE)
+    height = {Stem: SIDE + 6, Down: 2 * SIDE, TransposedUp: SIDE // 2, ResizeUp: SIDE // 2, Head: SIDE}[kind]
+    scale = {Down: 2.0, TransposedUp: 0.5, ResizeUp: 0.5}.get(kind, 1.0)
+    for strip in strips(SIDE, 4):
+        asked = stage.input_rows(strip)
+        assert 0 <= asked.first < asked.last <= height
+        assert asked.last - asked.first <= scale * 4 + 6
+
+
+@pytest.mark.parametrize("kind", [Stem, TransposedUp])
+def test_a_scaled_stage_gives_the_scaled_and_shifted_output(kind: type[Stage]) -> None:
+    features, layer = drawn(1, 4, SIDE, 10), layer_of(kind, 4)[0]
+    stage = kind(weight=layer.weight, bias=layer.bias, height=6)
+    channels = len(layer.bias)
+    scale, shift = drawn(channels, 1, 1, 1, seed=1).flatten().double(), torch.arange(channels).double()
+    with torch.inference_mode():
+        rows = Rows(0, 6)
+        plain = compute_rows([stage], lambda rows: features[:, :, slice(*rows)], rows)
+        found = compute_rows([stage.scaled(scale, shift)], lambda rows: features[:, :, slice(*rows)], rows)
+    assert torch.allclose(found, plain * scale.float()[:, None, None] + shift.float()[:, None, None], atol=1e-5)
+    assert torch.equal(stage.weight, layer.weight)  # the network's own weights stay as they are
+
+
+@pytest.mark.parametrize(("height", "rows"), [(12, 4), (13, 4), (3, 8), (8, 8), (1, 1)])
+def test_strips_cover_every_row_once(height: int, rows: int) -> None:
+    cut = strips(height, rows)
+    assert [row for strip in cut for row in range(*strip)] == list(range(height))
+    assert max(strip.last - strip.first for strip in cut) <= rows
