@@ -24,10 +24,13 @@ def test_without_ties_the_signed_rank_test_is_scipy_s_exact_one(count: int) -> N
     assert signed_rank_p(differences) == pytest.approx(wilcoxon(differences, method="exact").pvalue, rel=1e-9)
 
 
-def test_ties_and_zeros_are_counted_exactly_too() -> None:
-    differences = np.array([0, 1, -1, 2, 2, 0, 3, -1, 5, 2, 1.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_ties_and_zeros_are_counted_exactly_too(seed: int) -> None:
+    differences = np.random.default_rng(seed).integers(-3, 5, 11).astype(np.float64)
     assert signed_rank_p(differences) == pytest.approx(all_signs_p(differences), rel=1e-12)
-    assert signed_rank_p(differences / 10 + 0.7 - 0.7) == signed_rank_p(differences)  # rounding breaks no ties
+    # values such as 0.7 + 0.3 - 0.7 and 0.5 + 0.3 - 0.5 differ by rounding alone
+    others = np.linspace(0.5, 0.9, 11)
+    assert signed_rank_p(others + differences / 10 - others) == signed_rank_p(differences)
 
 
 def test_of_many_differences_it_is_scipy_s_normal_law() -> None:

@@ -156,9 +156,16 @@ def test_parts_less_holes_are_euler_s_number(eye: Phantom) -> None:
 
 def test_errors_of_topology_have_no_sign() -> None:
     ring = bar(10, 10, 9, 9) & ~bar(12, 12, 5, 5)
-    two = ring | bar(30, 30, 5, 5) | bar(40, 40, 3, 3)
+    two = ring | bar(30, 30, 5, 5) | bar(40, 40, 4, 5)
     assert score_topology(two, ring) == score_topology(ring, two) == {"betti0_error": 2, "betti1_error": 0}
     assert score_topology(bar(10, 10, 9, 9), ring) == {"betti0_error": 0, "betti1_error": 1}
+
+
+def test_crumbs_of_fewer_than_twenty_pixels_are_no_parts() -> None:
+    vessel, crumb = bar(10, 10, 3, 30), bar(40, 10, 1, 19)
+    crumbs = vessel | crumb | (bar(50, 10, 3, 3) & ~bar(51, 11, 1, 1))  # the last one with a hole
+    assert score_topology(crumbs, vessel) == score_topology(vessel, crumbs) == {"betti0_error": 0, "betti1_error": 0}
+    assert score_topology(vessel | bar(40, 10, 1, 20), vessel) == {"betti0_error": 1, "betti1_error": 0}
 
 
 def test_where_nothing_is_found_every_share_of_it_is_0() -> None:

@@ -150,6 +150,8 @@ def test_a_missing_arm_of_a_fork_loses_the_pairs_that_it_is_in() -> None:
     whole = traced_forest(traced([stem, up, down], [None, 0, 0]))
     assert path_similarity(whole, true_forest(fork)) == pytest.approx(1, abs=0.01)
     assert compare_lengths(whole, fork) == pytest.approx((0, 1), abs=0.01)
+    met = {tuple(point) for point in whole.points[whole.ends].round(6).tolist()}
+    assert met == {(100, 10), (60, 110), (140, 110)}  # not the fork itself
     # of root-up, root-down and up-down one is left, of the traced pairs all: 2 * 1/3 / (1/3 + 1)
     armless = traced_forest(traced([stem, up], [None, 0]))
     assert path_similarity(armless, true_forest(fork)) == pytest.approx(0.5, abs=0.01)
