@@ -56,7 +56,7 @@ class TrackerSettings:
     """
 
     reach: int = 14
-    straightness: float = 1.0
+    straightness: float = 1.5
     threshold: float = 0.25
     patience: int = 3
     step: float = 2.0
