@@ -1,9 +1,15 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 
+from clearfundus.errors import SettingsError
+from clearfundus.networks import inference
 from clearfundus.networks.generator import Generator, GeneratorSettings
-from clearfundus.networks.inference import run_generator
+from clearfundus.networks.inference import plan_rows, run_generator
+from clearfundus.networks.memory import LEAST_ROWS, Demand, one_pass_bytes, peak_bytes
+from clearfundus.networks.streaming import run_in_strips
 from clearfundus.networks.tensors import to_pixels, to_tensor
 
 
@@ -55,3 +61,50 @@ def test_a_generator_runs_without_a_gradient() -> None:
     output = run_generator(network, noise(30, 21))
     assert output.shape == (30, 21, 3)
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_little_memory_means_strips_and_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, pixels = Generator(GeneratorSettings(width=16, blocks=1)).eval(), noise(300, 260)
+    demand = Demand(settings=network.settings, height=300, width=260)
+    heights: list[int] = []
+
+    def remember(network: Generator, pixels: np.ndarray, *, rows: int) -> np.ndarray:
+        heights.append(rows)
+        return run_in_strips(network, pixels, rows=rows)
+
+    monkeypatch.setattr(inference, "run_in_strips", remember)
+    monkeypatch.setattr(inference, "held_bytes", lambda device: 1000)
+    whole = run_generator(network, pixels, memory_limit=1000 + one_pass_bytes(demand))
+    assert heights == []
+    strips = run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, 64))
+    assert heights == [64]
+    assert np.abs(strips - whole).max() < 1e-4
+    with pytest.raises(SettingsError, match="expected at least"):
+        run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, LEAST_ROWS) - 1)
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [
+        (lambda demand: 2 * one_pass_bytes(demand), None),
+        (lambda demand: 2 * one_pass_bytes(demand) - 2, 256),
+        (lambda demand: 2 * peak_bytes(demand, 64), 64),
+        (lambda demand: peak_bytes(demand, LEAST_ROWS), LEAST_ROWS),
+        (lambda demand: None, None),
+    ],
+    ids=["ample", "not quite", "half for strips", "only all of it", "not told"],
+)
+def test_without_a_limit_half_of_what_is_available_is_taken_or_all_if_it_must_be(
+    available: Callable[[Demand], int | None], expected: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demand = Demand(settings=GeneratorSettings(), height=600, width=5000)
+    monkeypatch.setattr(inference, "held_bytes", lambda device: 12345)
+    monkeypatch.setattr(inference, "available_bytes", lambda device: available(demand))
+    assert plan_rows(demand, torch.device("cpu"), None) == expected
+
+
+def test_a_picture_for_which_there_is_no_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    demand = Demand(settings=GeneratorSettings(), height=600, width=5000)
+    monkeypatch.setattr(inference, "available_bytes", lambda device: peak_bytes(demand, LEAST_ROWS) - 1)
+    with pytest.raises(SettingsError, match="expected at least"):
+        plan_rows(demand, torch.device("cpu"), None)
