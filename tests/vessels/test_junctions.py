@@ -99,6 +99,23 @@ def test_two_forks_that_open_the_same_way_stay_two() -> None:
     assert len(graph.segments) == 5
 
 
+@pytest.mark.parametrize(("scale", "junctions"), [(1.0, 2), (2.0, 1)])
+def test_how_close_junctions_must_be_to_be_one_depends_on_the_scale(scale: float, junctions: int) -> None:
+    mask = np.zeros((121, 121), bool)
+    mask[60, 10:110], mask[20:60, 50], mask[60:100, 59] = True, True, True
+    graph = merge_junctions(skeletonise(mask), scale)
+    assert len(graph.junctions) == junctions
+
+
+def test_directions_are_taken_beyond_where_thinning_bends_the_skeleton() -> None:
+    graph = merged(rays(0, 180, 35, 215, thickness=9))
+    traits = take_traits(graph, np.zeros(graph.shape, np.float32))
+    (junction,) = graph.junctions
+    found = sorted(float(np.degrees(np.arctan2(*traits.directions[end]))) % 180 for end in junction.ends)
+    off = [min(abs(one - angle) for angle in (0, 35, 180)) for one in found]
+    assert max(off) < 7, off
+
+
 def test_lines_that_run_together_for_long_stay_two_forks() -> None:
     canvas = np.zeros((121, 121), np.uint8)
     for first, last in (((10, 40), (35, 60)), ((10, 80), (35, 60)), ((35, 60), (85, 60))):
@@ -127,6 +144,12 @@ def test_a_branch_left_over_at_a_crossing_joins_what_it_resembles_most() -> None
 
 def test_four_branches_to_one_side_are_no_crossing() -> None:
     meeting = star(0, 20, 40, 60)
+    assert meeting.kind == "bifurcation"
+    assert len(meeting.links) == 6
+
+
+def test_one_pair_alone_is_no_crossing() -> None:
+    meeting = star(0, 180, 60, 110)
     assert meeting.kind == "bifurcation"
     assert len(meeting.links) == 6
 

@@ -69,7 +69,8 @@ def test_the_kind_is_that_of_most_points_and_a_tie_is_none() -> None:
 
 def test_points_between_pixels_and_at_the_frame_are_looked_up_in_the_nearest() -> None:
     edge = np.array([[39.4, 59.5], [39.49, 59.9]])
-    assert segment_kinds(tracking((edge, None, 0)), labels()) == ("vein",)
+    between = np.array([[24.6, 3.0], [24.7, 4.2]])  # veins begin at row 25
+    assert segment_kinds(tracking((edge, None, 0), (between, None, 0)), labels()) == ("vein", "vein")
 
 
 def test_without_links_there_is_no_share() -> None:

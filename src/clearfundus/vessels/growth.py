@@ -54,8 +54,7 @@ def grow(routes: "Routes", roots: Sequence[End], spares: Iterable[End]) -> list[
     taken: set[int] = set()
     _spread(routes, roots, reached, taken, rooted=True)
     for end in spares:
-        if end[0] not in taken:
-            _spread(routes, [end], reached, taken, rooted=False)
+        _spread(routes, [end], reached, taken, rooted=False)
     return reached
 
 
