@@ -28,7 +28,7 @@ from clearfundus.photo.sheet import DETAIL
 from clearfundus.quality import METRICS
 from clearfundus.version import __version__
 
-TEMPLATE = Path(__file__).with_name("report.html")
+TEMPLATE = "report.html"
 SHIPPED_FIT = "clear54"
 """Name of the fit of F-NIQE that ships with the package."""
 FEW = 30
@@ -102,21 +102,18 @@ def write_report(evaluation: Evaluation, path: Path) -> None:
 
 
 def _page(evaluation: Evaluation) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     methods = dict.fromkeys(one.method for one in evaluation.summaries)
     metrics = dict.fromkeys(one.metric for one in evaluation.summaries)
-    return template.render(
+    return render_page(
+        TEMPLATE,
         parts=list(_parts(evaluation)),
-        head=list(_flat({key: evaluation.run[key] for key in FIRST if key in evaluation.run})),
+        head=list(flat({key: evaluation.run[key] for key in FIRST if key in evaluation.run})),
         failures=evaluation.failures,
         methods=[(name, _note(evaluation.run, "methods", name)) for name in methods],
         metrics=[
             (name, WORDS[direction_of(name, evaluation.run)], _convention(name, evaluation.run)) for name in metrics
         ],
-        run=list(_flat({key: value for key, value in evaluation.run.items() if key not in ELSEWHERE})),
+        run=list(flat({key: value for key, value in evaluation.run.items() if key not in ELSEWHERE})),
         version=__version__,
         today=datetime.now(UTC).date().isoformat(),
         detail=DETAIL,
@@ -124,6 +121,22 @@ def _page(evaluation: Evaluation) -> str:
         few=FEW,
         shipped_fit=SHIPPED_FIT if any(row.fit == SHIPPED_FIT for row in evaluation.rows) else "",
     )
+
+
+def render_page(template: str, **values: object) -> str:
+    """Return a page made from a template beside this module; values are escaped.
+
+    Args:
+        template: Its file's name.
+        values: What it shows.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(**values)
 
 
 def _parts(evaluation: Evaluation) -> Iterator[Part]:
@@ -201,7 +214,7 @@ def _convention(metric: str, run: Mapping[str, Any]) -> str:
 
 def _note(run: Mapping[str, Any], part: str, name: str) -> str:
     """Return all that the run notes of a method or photograph, on one line."""
-    return "; ".join(f"{key} {value}" for key, value in _flat(_of(run, part, name)))
+    return "; ".join(f"{key} {value}" for key, value in flat(_of(run, part, name)))
 
 
 def _of(run: Mapping[str, Any], part: str, name: str) -> Mapping[str, Any]:
@@ -211,11 +224,11 @@ def _of(run: Mapping[str, Any], part: str, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield every value of a tree with the path to it."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}: ")
+            yield from flat(value, f"{prefix}{key}: ")
         elif isinstance(value, list | tuple):
             yield f"{prefix}{key}", ", ".join(str(one) for one in value)
         else:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from clearfundus.evaluation.protocol import FITTED
 from clearfundus.evaluation.results import Interval, Summary
@@ -17,6 +17,29 @@ FIGURES = 4
 """Significant figures of the column's median."""
 WORDS = {"higher": "higher is better", "lower": "lower is better", "none": "no better or worse"}
 ABSENT = "\N{EN DASH}"
+
+
+class HasMean(Protocol):
+    """What a cell can be made of: `Summary`, or another with these."""
+
+    @property
+    def method(self) -> str:
+        """Name of the row."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the column."""
+
+    @property
+    def count(self) -> int:
+        """Number of photographs."""
+
+    @property
+    def value(self) -> Interval:
+        """Their mean."""
+
+
+Mean = TypeVar("Mean", bound=HasMean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,22 +98,22 @@ def format_number(value: float, decimals: int, *, signed: bool = False) -> str:
 
 def value_table(summaries: Sequence[Summary], directions: Mapping[str, str]) -> Table:
     """Return the means of one set and protocol; the best of each column is marked, the input among them."""
-    best = {metric: _best(summaries, metric, direction) for metric, direction in directions.items()}
+    best = {metric: best_mean(summaries, metric, direction) for metric, direction in directions.items()}
 
     def cell(one: Summary, decimals: int, count: str) -> Cell:
         mark = "best" if one.value.mean == best[one.metric] else ""
-        return _cell(one.value, decimals, mark=mark, note="; ".join(filter(None, [_spread(one, decimals), count])))
+        return make_cell(one.value, decimals, mark=mark, note="; ".join(filter(None, [_spread(one, decimals), count])))
 
-    return _table(summaries, directions, cell)
+    return make_table(summaries, directions, cell)
 
 
 def input_table(summaries: Sequence[Summary], directions: Mapping[str, str]) -> Table:
     """Return the differences to the input; those whose interval leaves out zero are marked better or worse."""
 
     def cell(one: Summary, decimals: int, count: str) -> Cell:
-        return _difference(one.to_input, decimals, directions[one.metric], count)
+        return difference_cell(one.to_input, decimals, directions[one.metric], count)
 
-    return _table([one for one in summaries if one.to_input is not None], directions, cell)
+    return make_table([one for one in summaries if one.to_input is not None], directions, cell)
 
 
 def rival_table(summaries: Sequence[Summary], directions: Mapping[str, str]) -> Table:
@@ -99,23 +122,30 @@ def rival_table(summaries: Sequence[Summary], directions: Mapping[str, str]) -> 
     def cell(one: Summary, decimals: int, count: str) -> Cell:
         rank = "" if one.rank is None else f"mean rank {format_number(one.rank, 1)}"
         words = [f"to {one.best_other}" if one.best_other else "", rank, count]
-        return _difference(one.to_best_other, decimals, directions[one.metric], "; ".join(filter(None, words)))
+        return difference_cell(one.to_best_other, decimals, directions[one.metric], "; ".join(filter(None, words)))
 
     told = [one for one in summaries if one.to_best_other is not None or one.rank is not None]
-    return _table(told, directions, cell)
+    return make_table(told, directions, cell)
 
 
-def _best(summaries: Sequence[Summary], metric: str, direction: str) -> float | None:
+def best_mean(summaries: Sequence[Mean], metric: str, direction: str) -> float | None:
+    """Return the best mean under a metric; None where nothing is better or worse."""
     means = [one.value.mean for one in summaries if one.metric == metric and not math.isnan(one.value.mean)]
     if direction == "none" or not means:
         return None
     return max(means) if direction == "higher" else min(means)
 
 
-def _table(
-    summaries: Sequence[Summary], directions: Mapping[str, str], cell: Callable[[Summary, int, str], Cell]
+def make_table(
+    summaries: Sequence[Mean], directions: Mapping[str, str], cell: Callable[[Mean, int, str], Cell]
 ) -> Table:
-    """Return the table of the metrics and methods that are there, in the order in which they come."""
+    """Return the table of the metrics and methods that are there, in the order in which they come.
+
+    Args:
+        summaries: One for each cell that is filled.
+        directions: Metric -> "higher", "lower" or "none": what is better.
+        cell: Makes a cell of a summary, the number of decimals of its column, and words on the number of photographs.
+    """
     metrics = list(dict.fromkeys(one.metric for one in summaries))
     places = {(one.method, one.metric): one for one in summaries}
     columns = {metric: [one for one in summaries if one.metric == metric] for metric in metrics}
@@ -157,15 +187,17 @@ def _decimals(means: Sequence[float]) -> int:
     return min(max(FIGURES - 1 - math.floor(math.log10(median(sizes))), 0), 6) if sizes else 2
 
 
-def _difference(interval: Interval | None, decimals: int, direction: str, note: str) -> Cell:
+def difference_cell(interval: Interval | None, decimals: int, direction: str, note: str) -> Cell:
+    """Return a difference; marked better or worse if its interval leaves out zero."""
     if interval is None:
         return Cell(mean=ABSENT, note=note)
     sides = {"higher": ("better", "worse"), "lower": ("worse", "better"), "none": ("", "")}[direction]
     mark = sides[0] if interval.low > 0 else sides[1] if interval.high < 0 else ""
-    return _cell(interval, decimals, mark=mark, note=note, signed=True)
+    return make_cell(interval, decimals, mark=mark, note=note, signed=True)
 
 
-def _cell(interval: Interval, decimals: int, *, mark: str, note: str, signed: bool = False) -> Cell:
+def make_cell(interval: Interval, decimals: int, *, mark: str, note: str, signed: bool = False) -> Cell:
+    """Return a mean with its interval."""
     mean, low, high = (
         format_number(one, decimals, signed=signed) for one in (interval.mean, interval.low, interval.high)
     )

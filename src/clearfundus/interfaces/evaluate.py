@@ -1,41 +1,38 @@
-"""`clearfundus evaluate`: photographs and methods in, a table of means with intervals out, and a report."""
+"""`clearfundus evaluate`: photographs and methods in, a table of means with intervals out, and a report.
 
-import hashlib
-import json
-import math
-import sys
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+This is the door alone: the tasks are in `evaluate_pictures.py` and `evaluate_vessels.py`.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Parameter
 
 from clearfundus.errors import SettingsError
-from clearfundus.interfaces.compare import parse_names
-from clearfundus.interfaces.enhance import describe_weights
 from clearfundus.interfaces.methods import SHORT_SOURCES
-from clearfundus.version import __version__
 
-if TYPE_CHECKING:
-    from clearfundus.evaluation.cases import Case, SetName, Simulation
-    from clearfundus.evaluation.parts import Part
-    from clearfundus.evaluation.protocol import Rules
-    from clearfundus.evaluation.results import Evaluation, Row
-    from clearfundus.evaluation.run import Plan
-    from clearfundus.evaluation.walk import Outcome
-    from clearfundus.interfaces.comparison import Contestants
-    from clearfundus.pipeline import PreparedMethod
+Options = TypeVar("Options")
 
-INPUT_NAMES = frozenset({"input", "identity"})
 METHODS_HELP = (
     f"Names with commas between, of input, {', '.join(SHORT_SOURCES)}. Unset: all whose packages are installed. The "
     "input is always judged, too."
 )
 MODELS_HELP = "A file for a slot, as lpips=FILE; may be given again. Slots: brisque_matlab, niqe_matlab, lpips, fiqa."
-REPORT = "report.html"
+SEGMENTERS_HELP = (
+    "Names of segmenters with commas between, of wnet, wnet-robust, gabor. Unset: all. Vessels are followed on what "
+    "the first one finds."
+)
+OF_ONE_TASK: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "pictures": ("pairs", "clear", "side", "protocol", "simulated", "severity", "metrics", "model"),
+        "vessels": ("labelled", "only", "segmenters"),
+    }
+)
+"""Task -> options that no other task takes."""
 
 
 def evaluate(  # noqa: PLR0913 - one argument an option; this is the command line itself
@@ -54,9 +51,13 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
     severity: float = 0.6,
     metrics: str | None = None,
     model: Annotated[tuple[str, ...], Parameter(help=MODELS_HELP, negative="")] = (),
+    task: Literal["pictures", "vessels"] = "pictures",
+    labelled: Path | None = None,
+    only: Path | None = None,
+    segmenters: Annotated[str | None, Parameter(help=SEGMENTERS_HELP)] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Compare methods on your photographs, as Table 1 of Zhao et al. 2019 does.
+    """Compare methods on your photographs, as Table 1 and Figure 3 of Zhao et al. 2019 do.
 
     In the output folder: table.csv (means with 95 % intervals), per_image.csv (every value), run.json (how they came
     to be), report.html, pictures/. Run again, it goes on where it was stopped. A photograph on which one method or
@@ -78,187 +79,36 @@ def evaluate(  # noqa: PLR0913 - one argument an option; this is the command lin
         severity: How much, from 0 to 1.
         metrics: Names of measures with commas between. Unset: all there are.
         model: A file for a measure whose numbers cannot ship. Load only files you trust.
+        task: pictures judges the pictures. vessels judges what fixed segmenters and trackers find on them: on
+            photographs with drawn vessels, clear, degraded in three ways, and enhanced.
+        labelled: For the task vessels, a folder of photographs with drawn vessels: NAME.jpg beside NAME_vessels.png or
+            NAME_av.png (arteries red, veins blue), or the layout of CHASE_DB1, HRF or LES-AV.
+        only: For the task vessels, a text file with the names of the labelled photographs to take, one a line.
+        segmenters: For the task vessels.
         json_: Write one JSON object to standard output.
     """
-    from clearfundus.evaluation.cases import Simulation, find_cases, readable
+    given = dict(locals())
+    _refuse_options(task, given)
+    if task == "vessels":
+        from clearfundus.interfaces.evaluate_vessels import VesselOptions, evaluate_vessels
 
-    started = time.perf_counter()
-    folders = _folders(output, blurry=blurry, pairs=pairs, simulated=clear)
-    wanted = parse_names(metrics, "--metrics")
-    models = _model_files(model)
-    rules = _rules(wanted, models, protocol, side)
-    simulation = Simulation(model=simulated, severity=severity, seed=seed)
-    contestants = _prepare(methods, weights, device)
-    plan = _plan(contestants, device, rules, simulation, models)
-    outcomes = _work(plan, find_cases(folders), output)
-    extra = {
-        "date": time.strftime("%Y-%m-%d %H:%M"),
-        "absent": _absent(contestants, wanted or (), [name for one in folders for name in rules.of_set(one)]),
-        "folders": {name: readable(folder.resolve().name) for name, folder in folders.items()},
-        "weights": _weights(contestants),
-        "device": device,
-        "seconds_of_this_call": round(time.perf_counter() - started, 3),
-    }
-    evaluation = _finish(plan, outcomes, output, extra)
-    _tell(evaluation, outcomes, output, as_json=json_)
-    return 1 if evaluation.failures else 0
+        return evaluate_vessels(_options(VesselOptions, given))
+    from clearfundus.interfaces.evaluate_pictures import PictureOptions, evaluate_pictures
+
+    return evaluate_pictures(_options(PictureOptions, given))
 
 
-def _folders(output: Path, **found: Path | None) -> "dict[SetName, Path]":
-    """Return the folders that are given, by the name of their set."""
-    folders: dict[Any, Path] = {name: folder for name, folder in found.items() if folder is not None}
-    if not folders:
-        raise SettingsError("found no photographs to evaluate, expected --blurry, --pairs or --clear, or several")
-    for folder in folders.values():
-        if output.resolve().is_relative_to(folder.resolve()):
-            raise SettingsError(f"output {output} lies within {folder}, whose photographs are read; name another")
-    return folders
+def _refuse_options(task: str, given: Mapping[str, Any]) -> None:
+    """Refuse options of another task than the one that is asked for."""
+    defaults = {name: one.default for name, one in inspect.signature(evaluate).parameters.items()}
+    for other, names in OF_ONE_TASK.items():
+        foreign = [name for name in names if given[name] != defaults[name]]
+        if other != task and foreign:
+            raise SettingsError(
+                f"found {', '.join(f'--{name}' for name in foreign)} with --task {task}; that is for --task {other}"
+            )
 
 
-def _model_files(words: Sequence[str]) -> dict[str, Path]:
-    """Read `SLOT=FILE` words."""
-    paths = {}
-    for word in words:
-        slot, equals, file = word.partition("=")
-        if not (slot and equals and file):
-            raise SettingsError(f"--model {word}: expected SLOT=FILE, as in --model lpips=alex.pt")
-        if slot in paths:
-            raise SettingsError(f"--model {word}: {slot} is given twice")
-        paths[slot] = Path(file)
-    return paths
-
-
-def _rules(wanted: Sequence[str] | None, models: Mapping[str, Path], protocol: str, side: int) -> "Rules":
-    from clearfundus.errors import QualityError
-    from clearfundus.evaluation.protocol import Rules, choose_metrics
-    from clearfundus.quality.models import load_models
-    from clearfundus.quality.view import PROTOCOLS
-
-    try:
-        metrics = choose_metrics(wanted, load_models(models))
-    except QualityError as error:
-        raise SettingsError(f"--model: {error}") from error
-    return Rules(metrics=metrics, protocols=[one for one in PROTOCOLS if protocol in (one, "both")], side=side)
-
-
-def _prepare(methods: str | None, weights: str | None, device: str) -> "Contestants":
-    from clearfundus.interfaces.comparison import prepare_contestants
-
-    names = parse_names(methods, "--methods")
-    chosen = None if names is None else [name for name in names if name not in INPUT_NAMES]
-    return prepare_contestants(chosen, weights=weights, device=device)
-
-
-def _ready(contestants: "Contestants") -> "dict[str, PreparedMethod]":
-    from clearfundus.pipeline import PreparedMethod
-
-    return {name: one for name, one in contestants.items() if isinstance(one, PreparedMethod)}
-
-
-def _plan(
-    contestants: "Contestants", device: str, rules: "Rules", simulation: "Simulation", models: Mapping[str, Path]
-) -> "Plan":
-    from clearfundus.evaluation.run import Plan
-
-    ready = _ready(contestants)
-    descriptions = {
-        name: {**one.provenance, **({"sha256": one.weights.sha256, "device": _device(device)} if one.weights else {})}
-        for name, one in ready.items()
-    }
-    return Plan(
-        methods=ready,
-        descriptions=MappingProxyType(descriptions),
-        rules=rules,
-        simulation=simulation,
-        models={slot: hashlib.sha256(file.read_bytes()).hexdigest() for slot, file in models.items()},
-    )
-
-
-def _device(device: str) -> str:
-    """Return the device that the word stands for here; its last digits are not those of another."""
-    from clearfundus.networks.device import choose_device
-
-    return str(choose_device(device))
-
-
-def _work(plan: "Plan", cases: "Sequence[Case]", output: Path) -> "list[Outcome[Part[Row]]]":
-    """Do the work and show how far it has come."""
-    from clearfundus.evaluation.run import evaluate as measure
-    from clearfundus.interfaces.progress import show_progress
-
-    outcomes = []
-    with show_progress(len(cases)) as report:
-        for outcome in measure(plan, cases, output):
-            outcomes.append(outcome)
-            told = f": {outcome.reason}" if outcome.reason else f", {outcome.seconds:.1f} s" if outcome.seconds else ""
-            report(f"{outcome.status} {outcome.case.name}{told}", notable=outcome.status == "failed")
-    return outcomes
-
-
-def _absent(contestants: "Contestants", wanted: Sequence[str], measured: Sequence[str]) -> dict[str, str]:
-    """Return what was asked for and is not there, with the reason."""
-    from clearfundus.quality.models import SLOTS
-
-    missing = {name: str(one) for name, one in contestants.items() if isinstance(one, Exception)}
-    for name in wanted:
-        if name not in measured:
-            slot = "no file was given for it with --model" if name in SLOTS else ""
-            missing[name] = slot or "none of the folders given holds what it is measured on"
-    return missing
-
-
-def _weights(contestants: "Contestants") -> dict[str, object]:
-    return {name: describe_weights(one.weights) for name, one in _ready(contestants).items() if one.weights}
-
-
-def _finish(
-    plan: "Plan", outcomes: "Sequence[Outcome[Part[Row]]]", output: Path, extra: Mapping[str, object]
-) -> "Evaluation":
-    """Write tables and report."""
-    from clearfundus.evaluation.report import write_report
-    from clearfundus.evaluation.results import save_evaluation
-    from clearfundus.evaluation.run import conclude
-
-    evaluation = conclude(plan, outcomes, output, extra)
-    save_evaluation(evaluation, output)
-    write_report(evaluation, output / REPORT)
-    return evaluation
-
-
-def _tell(evaluation: "Evaluation", outcomes: "Sequence[Outcome[Part[Row]]]", output: Path, *, as_json: bool) -> None:
-    """Write the result to standard output."""
-    counts = {name: sum(one.status == name for one in outcomes) for name in ("done", "skipped", "failed")}
-    if as_json:
-        found = {
-            "version": __version__,
-            "output": str(output),
-            **counts,
-            "failures": [{"photograph": name, "reason": reason} for name, reason in evaluation.failures],
-            "absent": evaluation.run["absent"],
-            "methods": evaluation.run["methods"],
-            "weights": evaluation.run["weights"],
-            "models": evaluation.run["models"],
-            "inputs": {name: one["files"] for name, one in evaluation.run["photographs"].items()},
-            "table": [_plain(asdict(one)) for one in evaluation.summaries],
-            "seconds": evaluation.run["seconds_of_this_call"],
-        }
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    from clearfundus.evaluation.cases import readable
-    from clearfundus.interfaces.evaluation_table import print_tables
-
-    print_tables(evaluation.summaries, {name: one["direction"] for name, one in evaluation.run["metrics"].items()})
-    lines = [
-        f"{counts['done']} done, {counts['skipped']} measured before, {counts['failed']} failed; "
-        f"see {readable(str(output / REPORT))}",
-        *(f"left out: {name}: {reason}" for name, reason in evaluation.failures),
-        *(f"absent: {name}: {reason}" for name, reason in evaluation.run["absent"].items()),
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold: infinity and NaN become text."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _options(kind: type[Options], given: Mapping[str, Any]) -> Options:
+    """Return a task's options, a dataclass, of all that are given."""
+    return kind(**{one.name: given[one.name] for one in fields(kind)})  # type: ignore[arg-type] # it is a dataclass

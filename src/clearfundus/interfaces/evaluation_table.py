@@ -27,21 +27,32 @@ def print_tables(summaries: Sequence[Summary], directions: Mapping[str, str], co
         directions: Metric -> "higher", "lower" or "none".
         console: Where to; standard output if None.
     """
-    console = console or Console()
-    if not console.is_terminal:  # a file has no width at which to fold
-        console = Console(file=console.file, width=UNLIMITED)
+    console = wide_console(console)
     for place in dict.fromkeys((one.set, one.protocol) for one in summaries):
         held = [one for one in summaries if (one.set, one.protocol) == place]
         found = value_table(held, {one.metric: directions[one.metric] for one in held})
         first = held[0]
-        console.print(
-            f"\n{TITLES.get(first.set, first.set)}: {max(one.count for one in held)}, protocol {first.protocol}, "
-            "mean and 95 % interval, * best mean",
-            highlight=False,
-            soft_wrap=True,
-        )
-        for columns in _fitting(found, console):
-            console.print(_table(found, columns))
+        title = f"{TITLES.get(first.set, first.set)}: {max(one.count for one in held)}, protocol {first.protocol}"
+        print_table(f"{title}, mean and 95 % interval, * best mean", found, console)
+
+
+def wide_console(console: Console | None = None) -> Console:
+    """Return a console, standard output if None, that folds nothing where a file is written."""
+    console = console or Console()
+    return console if console.is_terminal else Console(file=console.file, width=UNLIMITED)
+
+
+def print_table(title: str, found: Means, console: Console) -> None:
+    """Write one table, its columns in as many runs as the console needs.
+
+    Args:
+        title: Above it.
+        found: The table.
+        console: Where to.
+    """
+    console.print(f"\n{title}", highlight=False, soft_wrap=True)
+    for columns in _fitting(found, console):
+        console.print(_table(found, columns))
 
 
 def _fitting(found: Means, console: Console) -> Iterator[range]:
