@@ -144,9 +144,10 @@ def count_matches(traced: Forest, truth: TrueTrees, trees: int, tolerance: float
     """
     counts: Counts = np.zeros((trees, len(truth.trees)), np.int64)
     if len(traced.points) and truth.trees:
-        away = np.stack([tree.distance(traced.points) for tree in truth.trees])
-        near = away.min(axis=0) <= tolerance
-        np.add.at(counts, (traced.trees[near], away.argmin(axis=0)[near]), 1)
+        lengths = [len(tree.centreline) for tree in truth.trees]
+        away, nearest = cKDTree(np.concatenate([tree.centreline for tree in truth.trees])).query(traced.points)
+        near = away <= tolerance
+        np.add.at(counts, (traced.trees[near], np.repeat(np.arange(len(lengths)), lengths)[nearest[near]]), 1)
     return counts
 
 
