@@ -59,6 +59,7 @@ SEED = 0
 class Labelled:
     """A photograph and its drawn vessels, at its own size and at the scale of vessels."""
 
+    set: str
     case: Case
     scaled: Scaled
     inside: Mask
@@ -117,6 +118,7 @@ def read_set(folder: Path, name: str, photographs: Sequence[str]) -> Iterator[La
         labels = read_labels(case, size, size)
         scaled = scale_to_vessels(photo, field)
         yield Labelled(
+            set=name,
             case=case,
             scaled=scaled,
             inside=field.mask,
@@ -132,7 +134,7 @@ def judge(
     whole = score_masks(probability, mask, photo.truth, photo.inside).as_dict()
     lines = score_masks(small, small_mask, photo.truth_scaled, photo.scaled.field.mask).as_dict()
     return Judged(
-        set=photo.case.set,
+        set=photo.set,
         photograph=photo.case.photograph,
         segmenter=segmenter,
         scores={name: whole[name] for name in PIXELS} | {name: lines[name] for name in LINES},
