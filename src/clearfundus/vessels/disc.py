@@ -22,6 +22,9 @@ RED_SHARE = 0.5
 """Weight of the red channel beside green's 1: red is often overexposed."""
 CLOSING = 0.5
 """Radius, in disc radii, of the grey closing that takes dark vessels off the bright disc."""
+VESSEL_WEIGHT = 0.3
+"""Of vessels beside light's 1. With 1, the Gabor bank's probability leads astray on 5 of 14 labelled training and
+validation eyes, with 0.6 on 3, with 0.3 on none; on vessels drawn by experts all three find every disc."""
 RIM = 0.5
 """In disc radii: so near to the field's edge no disc is sought, for there light and sums over vessels go astray."""
 FINAL_SIGMA = 0.4
@@ -61,7 +64,8 @@ def find_disc(pixels: Pixels, field: Field, probability: Gray) -> Disc | None:
     crowding = _difference(np.asarray(probability, np.float32), field.mask, VESSEL_SIGMAS, radius)
     if not inner.any() or min(np.ptp(brightness[inner]), np.ptp(crowding[inner])) < FLAT:
         return None
-    total = smooth(_standard(brightness, inner) + _standard(crowding, inner), FINAL_SIGMA * radius, inner)
+    both = _standard(brightness, inner) + VESSEL_WEIGHT * _standard(crowding, inner)
+    total = smooth(np.asarray(both, np.float32), FINAL_SIGMA * radius, inner)
     row, column = np.unravel_index(int(np.where(inner, total, -np.inf).argmax()), shape)
     contrast = float(brightness[row, column])
     if contrast < LEAST_CONTRAST:
