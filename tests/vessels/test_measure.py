@@ -154,11 +154,14 @@ def test_a_cross_of_two_bars_measures_what_was_drawn(times: int) -> None:
 
 def test_near_the_disc_only_the_vessels_in_zone_b_are_wide_or_thin() -> None:
     row, column = np.mgrid[:560, :560] - 279.5
-    bar = (np.abs(row) < np.where(column < 0, 5, 2)) & (np.abs(column) < 200)  # wide on the left, thin on the right
+    wide = (column > -165) & (column < -125)  # about as far as zone B reaches
+    bar = (np.abs(row) < np.where(wide, 5, 2)) & (np.abs(column) < 200)
     found = segmented(bar, np.hypot(row, column) < 270)
-    disc = Disc(centre=np.array([270.0, 60.0]), radius=30.0, contrast=1.0)  # zone B ends 90 pixels to its right
+    disc = Disc(centre=np.array([270.0, 60.0]), radius=30.0, contrast=1.0)  # zone B: columns 120 to 150
     tracking = trace_trees(found.mask, found.scaled.pixels, found.scaled.field, disc).in_photo(found.scaled)
-    assert measure_vessels(found, tracking).width_zone_b == pytest.approx(10, rel=0.1)
+    measures = measure_vessels(found, tracking)
+    assert measures.width_zone_b == pytest.approx(10, rel=0.1)
+    assert measures.width == pytest.approx(4, rel=0.1)
 
 
 def test_no_vessels_measure_nothing() -> None:

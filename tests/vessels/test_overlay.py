@@ -59,9 +59,9 @@ def forest(rooted: tuple[bool, ...] = (True, True, False), radius: float = 2.0) 
 def test_a_mask_is_laid_over_what_it_covers_and_nothing_else() -> None:
     mask = np.zeros((200, 300), np.bool_)
     mask[10:20, 30:90] = True
-    drawn = draw_mask(ground(), mask, opacity=0.5)
+    drawn = draw_mask(ground(), mask, opacity=0.2)
     assert (changed(drawn) == mask).all()
-    assert drawn[15, 50] == pytest.approx(0.5 * GROUND + 0.5 * np.array(MASK_COLOUR))
+    assert drawn[15, 50] == pytest.approx(0.8 * GROUND + 0.2 * np.array(MASK_COLOUR))
     assert drawn.dtype == np.float32
 
 
@@ -128,6 +128,22 @@ def test_wrong_parts_are_red_and_right_parts_green() -> None:
     assert close(again, RIGHT_COLOUR)[50, 48:68].all()
     assert close(again, WRONG_COLOUR)[50, 73:90].all()
     assert close(drawn, RIGHT_COLOUR)[50, 73:90].all()  # the second track lies above and nothing is known of it
+
+
+def test_a_step_is_as_wrong_as_the_point_it_leads_to() -> None:
+    track = Track(polyline=np.array([[50.0, 40], [50, 80], [50, 120]]), stop="lost")
+    drawn = draw_tracks(ground(), [track], [np.array([False, False, True])])
+    assert close(drawn, RIGHT_COLOUR)[50, 48:76].all()
+    assert close(drawn, WRONG_COLOUR)[50, 84:118].all()
+
+
+def test_trees_lie_over_fragments() -> None:
+    for rooted in ((True, False), (False, True)):
+        tracking = forest(rooted)
+        upper, lower = tracking.segments
+        tracking = replace(tracking, segments=(upper, replace(lower, polyline=upper.polyline, radii=upper.radii)))
+        colour = tree_colours(tracking)[rooted.index(True)]
+        assert close(draw_trees(ground(), tracking), colour)[40, 70:140].all()
 
 
 def test_an_empty_track_and_no_trees_leave_the_photograph_as_it_is() -> None:
