@@ -136,8 +136,10 @@ def _compared(ground: Pixels, mask: Mask, drawn: Mask) -> Pixels:
 
 
 def _told(plan: VesselPlan, pick: FigurePick) -> str:
+    beside = ""
+    if len(pick.methods) > 1:
+        beside = f"; beside it, of the other methods the one with the highest mean of {pick.metric}"
     return (
         f"Vessels by {plan.tracker}, the same for all columns. The photograph is the one with the median gain of "
-        f"{pick.methods[0]} in {pick.metric}; beside it, the best of the other methods by the mean. clearfundus "
-        f"{__version__}. For research; not a medical device."
+        f"{pick.methods[0]} in {pick.metric}{beside}. clearfundus {__version__}. For research; not a medical device."
     )
