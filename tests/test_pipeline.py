@@ -21,6 +21,7 @@ from clearfundus import (
 )
 from clearfundus.errors import MissingExtraError
 from clearfundus.methods import EXTRAS, METHODS, polesel2000
+from drawn import draw_fundus
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
@@ -230,3 +231,26 @@ def _counted(name: str, function: Callable[..., object], calls: list[str]) -> Ca
         return function(*values)
 
     return call
+
+
+def test_a_memory_limit_holds_the_network_and_leaves_the_prepared_method_as_it_was(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int | None] = []
+
+    def remember(network: object, pixels: np.ndarray, memory_limit: int | None = None) -> np.ndarray:
+        limits.append(memory_limit)
+        return pixels.copy()
+
+    monkeypatch.setattr("clearfundus.networks.inference.run_generator", remember)
+    prepared = prepare_method("gan", weights=tiny_weights, device="cpu")
+    held = prepared.within(2**30)
+    for method in (held, prepared):
+        enhance(draw_fundus(96), method)
+    assert limits == [2**30, None]
+    assert held.provenance == prepared.provenance
+
+
+def test_a_memory_limit_is_refused_where_nothing_heeds_it() -> None:
+    with pytest.raises(SettingsError, match="method 'clahe' takes no memory limit; it has no network"):
+        prepare_method("clahe").within(2**30)

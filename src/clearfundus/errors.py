@@ -4,6 +4,7 @@ ClearfundusError
 ├── PhotoError               a photograph cannot be used; the other photographs still can
 │   ├── PhotoReadError         missing, empty, truncated, not an image, too large, not finite
 │   ├── PhotoWriteError        unknown suffix, unwritable folder, would overwrite
+│   ├── PhotoMemoryError       takes more memory than is allowed, or than there is
 │   ├── FieldNotFoundError     readable, but shows no lit field of view
 │   └── AlignmentError         two photographs that cannot be laid over each other
 ├── QualityError             a measure was given what it cannot judge
@@ -31,6 +32,10 @@ class PhotoReadError(PhotoError):
 
 class PhotoWriteError(PhotoError):
     """The picture cannot be written there."""
+
+
+class PhotoMemoryError(PhotoError):
+    """A network would take more memory for the picture than is allowed, or than there is; nothing was tried."""
 
 
 class FieldNotFoundError(PhotoError):

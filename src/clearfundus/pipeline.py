@@ -5,7 +5,7 @@ Prepare a method once for many photographs: its weights are loaded then, and nev
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clearfundus.engines.weights import EngineWeights
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field, put_back
@@ -23,10 +24,9 @@ from clearfundus.methods.gan import Size, check_size, describe_gan
 from clearfundus.photo import Photo
 
 if TYPE_CHECKING:
-    from clearfundus.engines.weights import EngineWeights
     from clearfundus.networks.weights import LoadedWeights
 
-ARGUMENTS_OF_THEIR_OWN = {"model": "weights", "size": "size"}
+ARGUMENTS_OF_THEIR_OWN = {"model": "weights", "size": "size", "memory_limit": "memory_limit"}
 """Keyword arguments of methods that are no free parameters -> the argument here that sets them."""
 TRIAL_SIDE = 16
 """Of the gray picture that a method is tried on, in pixels."""
@@ -51,6 +51,22 @@ class PreparedMethod:
     def __call__(self, photo: Photo, field: Field) -> Photo:
         """Run it on a cropped, filled photograph."""
         return self.function(photo, field)
+
+    def within(self, memory_limit: int) -> "PreparedMethod":
+        """Return the method with its network held to a limit; its results stay the same.
+
+        Args:
+            memory_limit: Bytes that the process may hold while the network runs, on the network's device.
+
+        Raises:
+            SettingsError: If the method has no network, or an engine that cannot be held to a limit.
+        """
+        if self.weights is None:
+            raise SettingsError(f"method {self.name!r} takes no memory limit; it has no network")
+        if isinstance(self.weights, EngineWeights):
+            raise SettingsError(f"engine {self.weights.engine!r} takes no memory limit; use --engine torch")
+        function: Callable[..., Photo] = self.function
+        return replace(self, function=partial(function, memory_limit=memory_limit))
 
 
 def prepare_method(

@@ -105,6 +105,27 @@ def test_gan_runs_with_a_weights_file_and_says_so(run: Run, folder: Path, tiny_w
     assert report["weights"]["sha256"].startswith(found["sha256"])
 
 
+def test_a_photograph_that_does_not_fit_the_memory_limit_fails_alone(
+    run: Run, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearfundus.networks.inference.held_bytes", lambda device: 0)
+    (tmp_path / "in").mkdir()
+    for name, side in (("large.png", 800), ("small.png", 96)):
+        cf.write_photo(draw_fundus(side), tmp_path / "in" / name)
+    options = ("--weights", tiny_weights, "--device", "cpu", "--size", "native")
+    code, out, err = run(tmp_path / "in", "-o", tmp_path / "out", *options, "--memory-limit", "34MiB")
+    assert code == 1
+    assert "1 done, 0 skipped, 1 failed" in out
+    assert f"failed {tmp_path / 'in' / 'large.png'}: memory limit: found 34 MiB, expected at least " in err
+    least = err.split("expected at least ")[1].split(" MiB")[0]
+    code, _, _ = run(tmp_path / "in", "-o", tmp_path / "out", *options, "--memory-limit", f"{least}MiB")
+    assert code == 0
+    photo = cf.read_photo(tmp_path / "in" / "large.png")
+    expected = cf.enhance(photo, weights=tiny_weights, device="cpu", size="native")
+    found = cf.read_photo(tmp_path / "out" / "large.png")
+    assert np.abs(found.pixels - expected.pixels).max() < 0.51 / 255 + 1e-4
+
+
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
 def test_a_second_run_skips_what_is_complete(run: Run, suffix: str, tmp_path: Path) -> None:
     cf.write_photo(draw_fundus(96), tmp_path / f"eye.{suffix}")
@@ -237,6 +258,8 @@ def test_real_photographs_change_in_their_field_only(run: Run, data_folder: Path
         (["-o", "OUT", "--method", "clahe", "--set", "clip_limit=1" + "0" * 400], "'clip_limit': found a whole number"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip=1"], "known: clip_limit, tiles"),
         (["-o", "OUT", "--size", "big"], "--size"),
+        (["-o", "OUT", "--memory-limit", "much"], "memory limit: found 'much', expected a number with MiB"),
+        (["-o", "OUT", "--method", "clahe", "--memory-limit", "3GiB"], "'clahe' takes no memory limit"),
         (["-o", "OUT", "--quick"], "--quick"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from clearfundus.errors import SettingsError
+from clearfundus.errors import PhotoMemoryError
 from clearfundus.networks import inference
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.inference import plan_rows, run_generator
@@ -79,7 +79,7 @@ def test_little_memory_means_strips_and_the_same_result(monkeypatch: pytest.Monk
     strips = run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, 64))
     assert heights == [64]
     assert np.abs(strips - whole).max() < 1e-4
-    with pytest.raises(SettingsError, match="expected at least"):
+    with pytest.raises(PhotoMemoryError, match="expected at least"):
         run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, LEAST_ROWS) - 1)
 
 
@@ -106,5 +106,5 @@ def test_without_a_limit_half_of_what_is_available_is_taken_or_all_if_it_must_be
 def test_a_picture_for_which_there_is_no_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     demand = Demand(settings=GeneratorSettings(), height=600, width=5000)
     monkeypatch.setattr(inference, "available_bytes", lambda device: peak_bytes(demand, LEAST_ROWS) - 1)
-    with pytest.raises(SettingsError, match="expected at least"):
+    with pytest.raises(PhotoMemoryError, match="expected at least"):
         plan_rows(demand, torch.device("cpu"), None)

@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from clearfundus.errors import SettingsError
+from clearfundus.errors import PhotoMemoryError
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.memory import (
     LEAST_ROWS,
@@ -146,10 +146,10 @@ def test_strips_are_no_higher_than_pays() -> None:
 
 def test_a_limit_that_is_too_low_is_refused_with_the_least_that_would_do() -> None:
     held = 300 * MEBIBYTE
-    with pytest.raises(SettingsError, match=r"found 1024 MiB, expected at least \d+ MiB for 4096 x 4096") as caught:
+    with pytest.raises(PhotoMemoryError, match=r"found 1024 MiB, expected at least \d+ MiB for 4096 x 4096") as caught:
         choose_rows(LARGE, 1024 * MEBIBYTE, held)
     assert "300 MiB are taken already" in str(caught.value)
     least = int(str(caught.value).split("at least ")[1].split()[0]) * MEBIBYTE
     assert choose_rows(LARGE, least, held) == LEAST_ROWS
-    with pytest.raises(SettingsError):
+    with pytest.raises(PhotoMemoryError):
         choose_rows(LARGE, least - MEBIBYTE, held)

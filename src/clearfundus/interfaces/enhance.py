@@ -35,6 +35,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     device: str = "auto",
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
     size: Literal["native"] | int | None = None,
+    memory_limit: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     format_: Annotated[Literal["lossless", "same"], Parameter(name="--format")] = "lossless",
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -54,6 +55,9 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
             own. Unset: the diameter the weights were trained at. The result has the photograph's full
             resolution in any case.
+        memory_limit: Most memory to hold while the network runs, as 3GiB or 800MB; on a GPU, of its memory. The
+            result is the same, and a photograph that cannot be done within it is refused with the least that would
+            do. Unset: half of what is available.
         set_: A parameter of the method, as name=value; may be given again.
         format_: In an output folder, lossless keeps the format of a PNG, TIFF, PPM, WebP or JPEG 2000 file and
             makes all others PNG, so that every pixel outside the field of view stays as it was; same keeps JPEG,
@@ -62,6 +66,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         json_: Write one JSON object to standard output.
     """
     from clearfundus.interfaces.batch import line_of, of_status, run_jobs, summary_of
+    from clearfundus.interfaces.byte_sizes import parse_bytes
     from clearfundus.interfaces.jobs import plan_jobs
     from clearfundus.interfaces.progress import show_progress
     from clearfundus.pipeline import prepare_method
@@ -70,6 +75,8 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     planned = plan_jobs(inputs, output, output_format=format_)
     parameters = parse_parameters(set_)
     prepared = prepare_method(method, weights=weights, device=device, engine=engine, size=size, parameters=parameters)
+    if memory_limit is not None:
+        prepared = prepared.within(parse_bytes(memory_limit))
     outcomes: list[Outcome] = []
     with show_progress(len(planned.jobs)) as report:
         for outcome in run_jobs(planned.jobs, prepared, overwrite=overwrite):

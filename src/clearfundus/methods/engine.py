@@ -86,21 +86,25 @@ def load_model(
     return load_weights(weights, device=choose_device(device))
 
 
-def run_model(model: "LoadedWeights | EngineWeights", pixels: Pixels) -> Pixels:
-    """Translate one picture in one piece, on the engine that its model was loaded onto.
+def run_model(model: "LoadedWeights | EngineWeights", pixels: Pixels, memory_limit: int | None = None) -> Pixels:
+    """Translate one picture as in one piece, on the engine that its model was loaded onto.
 
     Args:
         model: What `load_model` returned.
         pixels: RGB, (H, W, 3) in [0, 1], any size.
+        memory_limit: As for `networks.inference.run_generator`; torch alone heeds it.
 
     Returns:
         RGB, (H, W, 3), float32 in [0, 1].
+
+    Raises:
+        PhotoMemoryError: If torch would take more memory than the limit, or than there is.
     """
     if isinstance(model, EngineWeights):
         return translate(model.run, pixels)
     from clearfundus.networks.inference import run_generator
 
-    return run_generator(model.network, pixels)
+    return run_generator(model.network, pixels, memory_limit)
 
 
 def _readers(weights: str | Path | None) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ def gan(
     *,
     model: "LoadedWeights | EngineWeights | None" = None,
     size: Size | None = None,
+    memory_limit: int | None = None,
 ) -> Photo:
     """Enhance with the paper's generator, at the retinal scale it was trained at.
 
@@ -45,9 +46,12 @@ def gan(
             every call.
         size: Field diameter in pixels at which the network sees the photograph; None for the one it was
             trained at (512 for the shipped weights), "native" for the photograph's own.
+        memory_limit: Bytes that the process may hold while the network runs, on the network's device; None lets it
+            take half of what is available. The result is the same.
 
     Raises:
         SettingsError: If `size` is out of range.
+        PhotoMemoryError: If the memory that is allowed, or there, is too little for any way to run the network.
         WeightsError: If the shipped weights are missing or altered.
     """
     if model is None:
@@ -60,8 +64,11 @@ def gan(
     shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
     seen = shown if size == "native" else _scaled(shown, size, field.diameter)
     # At the photograph's own scale the sum below is the network's output itself.
-    change = run_model(model, seen) - seen
-    return photo.with_pixels(pixels + _resize(change, pixels.shape[:2]), **describe_gan(model, size))
+    change = run_model(model, seen, memory_limit)
+    change -= seen
+    result = _resize(change, pixels.shape[:2])
+    result += pixels
+    return photo.with_pixels(result, **describe_gan(model, size))
 
 
 def describe_gan(model: "LoadedWeights | EngineWeights", size: Size) -> dict[str, str]:

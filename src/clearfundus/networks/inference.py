@@ -30,7 +30,7 @@ def run_generator(network: nn.Module, pixels: Pixels, memory_limit: int | None =
         RGB, (H, W, 3), float32 in [0, 1].
 
     Raises:
-        SettingsError: If the limit is too low for any way; it names the least that would do.
+        PhotoMemoryError: If the limit is too low for any way; it names the least that would do.
     """
     device = next(network.parameters()).device
     if isinstance(network, Generator):

@@ -5,7 +5,7 @@ The figures count every tensor that lives at one time, and a margin for what the
 
 from dataclasses import dataclass
 
-from clearfundus.errors import SettingsError
+from clearfundus.errors import PhotoMemoryError
 from clearfundus.networks.generator import SIDE_MULTIPLE, GeneratorSettings
 
 LEAST_ROWS = 16
@@ -80,14 +80,14 @@ def choose_rows(demand: Demand, limit: int, held: int = 0) -> int:
         held: Bytes that it holds already, the picture among them.
 
     Raises:
-        SettingsError: If not even the lowest strips fit; it names the least limit that would do.
+        PhotoMemoryError: If not even the lowest strips fit; it names the least limit that would do.
     """
     rows = MOST_ROWS
     while rows > LEAST_ROWS and held + peak_bytes(demand, rows) > limit:
         rows //= 2
     least = held + peak_bytes(demand, rows)
     if least > limit:
-        raise SettingsError(
+        raise PhotoMemoryError(
             f"memory limit: found {limit // MEBIBYTE} MiB, expected at least {-(-least // MEBIBYTE)} MiB for "
             f"{demand.width} x {demand.height} pixels with this network ({-(-held // MEBIBYTE)} MiB are taken "
             "already); allow more, or choose a smaller size"
