@@ -1,3 +1,4 @@
+import dataclasses
 import re
 import time
 import tomllib
@@ -19,6 +20,7 @@ from clearfundus import (
     pipeline,
     prepare_method,
 )
+from clearfundus.engines.weights import EngineWeights
 from clearfundus.errors import MissingExtraError
 from clearfundus.methods import EXTRAS, METHODS, polesel2000
 from drawn import draw_fundus
@@ -254,3 +256,18 @@ def test_a_memory_limit_holds_the_network_and_leaves_the_prepared_method_as_it_w
 def test_a_memory_limit_is_refused_where_nothing_heeds_it() -> None:
     with pytest.raises(SettingsError, match="method 'clahe' takes no memory limit; it has no network"):
         prepare_method("clahe").within(2**30)
+    elsewhere = EngineWeights(
+        engine="onnxruntime",
+        precision="fp32",
+        run=np.copy,
+        name="tiny",
+        role="enhancer",
+        sha256="0" * 64,
+        diameter=64,
+        surround="fill",
+        card={},
+        terms="",
+    )
+    prepared = dataclasses.replace(prepare_method("identity"), weights=elsewhere)
+    with pytest.raises(SettingsError, match="engine 'onnxruntime' takes no memory limit; use --engine torch"):
+        prepared.within(2**30)

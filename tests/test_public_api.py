@@ -17,6 +17,7 @@ NAMES = [
     "MissingExtraError",
     "Photo",
     "PhotoError",
+    "PhotoMemoryError",
     "PhotoReadError",
     "PhotoWriteError",
     "QualityError",
