@@ -77,7 +77,7 @@ def test_a_part_away_from_the_disc_begins_at_its_nearer_end() -> None:
 
 
 def test_a_fork_has_a_path_to_each_leaf_and_a_stub_has_none() -> None:
-    fork = ALONG | bar(slice(81, 130), slice(100, 103)) | bar(slice(75, 80), slice(50, 53))
+    fork = ALONG | bar(slice(81, 130), slice(100, 103)) | bar(slice(72, 80), slice(70, 73))
 
     (tree,) = true_trees(labelled(fork, NONE), EVERYWHERE, DISC).trees
 
