@@ -8,9 +8,14 @@ READY := $(VENV)/.ready
 DATA ?= ../shared/data
 CLEAR ?= $(DATA)/vessels/chase_db1
 METHODS ?= input,clahe,mitra2018,zhou2018,xiong2017,he2011,polesel2000,gan
+# Of `make figure3`: a folder with CHASE_DB1, HRF and LES-AV, and which of their photographs; and photographs without
+# labels (none if empty).
+LABELLED ?= $(DATA)/vessels
+SPLIT ?= test
+BLURRY ?= $(DATA)/test/blurry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench table1 clean
+.PHONY: help setup check test demo bench table1 figure3 clean
 
 help: ## Show this list.
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -44,6 +49,13 @@ table1: setup ## Table 1 of Zhao et al. 2019 on the photographs in DATA, into ou
 	$(if $(CLEAR),mkdir -p out/table1_clear && cp $(CLEAR)/Image_1[1-4][LR].jpg out/table1_clear)
 	$(RUN) -m clearfundus evaluate --blurry $(DATA)/test/blurry --pairs $(DATA)/test/pairs \
 	  $(if $(CLEAR),--clear out/table1_clear --simulated cataract --severity 0.6) --methods $(METHODS) -o out/table1
+
+figure3: setup ## Vessels found on the test eyes, clear, degraded and enhanced, into out/figure3; goes on where stopped.
+	mkdir -p out
+	$(RUN) -c 'import json; sets = json.load(open("configs/vessels_split.json"))["$(SPLIT)"]; \
+	  [print(f"{name}/{eye}") for name, eyes in sets.items() for eye in eyes]' > out/figure3_$(SPLIT).txt
+	$(RUN) -m clearfundus evaluate --task vessels --labelled $(LABELLED) --only out/figure3_$(SPLIT).txt \
+	  $(if $(BLURRY),--blurry $(BLURRY)) --methods $(METHODS) -o out/figure3
 
 clean: ## Remove the virtual environment and everything generated.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov build dist demo

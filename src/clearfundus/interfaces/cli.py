@@ -61,6 +61,7 @@ VERBS = {
         "clearfundus evaluate --blurry DIR -o OUT --methods clahe,zhou2018,gan",
         "clearfundus evaluate --blurry DIR --pairs DIR --clear DIR -o OUT --protocol both",
         "clearfundus evaluate --clear DIR -o OUT --simulated peli --severity 0.8 --metrics psnr,ssim --json",
+        "clearfundus evaluate --task vessels --labelled DIR -o OUT --methods clahe,gan",
     ),
     "train": (
         "Train the networks on two folders of your own, one blurry and one clear.",
