@@ -82,6 +82,11 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
         segment(draw_phantom(64, 0).photo, "unet")
 
 
+def test_a_segmenter_without_a_network_takes_no_other_device() -> None:
+    with pytest.raises(cf.SettingsError, match="'gabor' runs on the CPU; found device 'cuda'"):
+        prepare_segmenter("gabor", device="cuda")
+
+
 @pytest.mark.data
 def test_on_a_held_out_eye_the_segmenters_are_as_good_as_they_were(data_folder: Path) -> None:
     # F1 of the validation eye 09, left, in pixels of the photograph; as measured with the shipped weights, less 0.02

@@ -124,13 +124,15 @@ def prepare_segmenter(name: str = DEFAULT, *, device: str = "auto", flips: bool 
         flips: Whether a network takes the mean over four mirror images, at four times the cost.
 
     Raises:
-        SettingsError: If the name is unknown.
+        SettingsError: If the name is unknown, or a segmenter without a network is given a device.
         WeightsError: If the weights are missing or altered.
         DeviceError: If the named device is not there.
     """
     if name not in SEGMENTERS:
         raise SettingsError(f"unknown segmenter {name!r}; known: {', '.join(SEGMENTERS)}")
     if name == "gabor":
+        if device not in ("auto", "cpu"):
+            raise SettingsError(f"segmenter 'gabor' runs on the CPU; found device {device!r}, expected auto or cpu")
         return Segmenter(name=name, weights="", threshold=gabor.THRESHOLD, function=_find_ridges)
     from clearfundus.networks.device import choose_device
     from clearfundus.networks.segmenter import run_segmenter
