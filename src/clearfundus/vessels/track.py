@@ -87,7 +87,8 @@ def track_between(segmentation: Segmentation, start: Place, end: Place) -> Track
         SettingsError: If a point lies outside the field.
     """
     scaled = segmentation.scaled
-    path = path_between(segmentation.probability, _place(scaled, start), _place(scaled, end))
+    places = _place(scaled, start), _place(scaled, end)
+    path = path_between(segmentation.probability, *places, scaled.field.mask)
     return path.in_photo(scaled)
 
 
