@@ -32,7 +32,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     return call
 
 
-def quick_segmenter(name: str, *, device: str) -> Segmenter:
+def quick_segmenter(name: str, *, device: str, flips: bool) -> Segmenter:
     """Return a segmenter that takes what is dark for vessels."""
 
     def function(pixels: Pixels, field: Field) -> Gray:

@@ -117,7 +117,8 @@ def _segmenters(options: VesselOptions) -> "Mapping[str, Segmenter]":
     from clearfundus.vessels.segment import SEGMENTERS, prepare_segmenter
 
     names = parse_names(options.segmenters, "--segmenters") or list(SEGMENTERS)
-    return MappingProxyType({name: prepare_segmenter(name, device=options.device) for name in names})
+    # one pass a picture: the mean over four mirror images costs four times as much, and is the same for all columns
+    return MappingProxyType({name: prepare_segmenter(name, device=options.device, flips=False) for name in names})
 
 
 def _work(plan: "VesselPlan", cases: "Sequence[Case]", output: Path) -> "list[Outcome[VesselPart]]":
