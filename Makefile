@@ -55,7 +55,7 @@ figure3: setup ## Vessels found on the test eyes, clear, degraded and enhanced, 
 	$(RUN) -c 'import json; sets = json.load(open("configs/vessels_split.json"))["$(SPLIT)"]; \
 	  [print(f"{name}/{eye}") for name, eyes in sets.items() for eye in eyes]' > out/figure3_$(SPLIT).txt
 	$(RUN) -m clearfundus evaluate --task vessels --labelled $(LABELLED) --only out/figure3_$(SPLIT).txt \
-	  $(if $(BLURRY),--blurry $(BLURRY)) --methods $(METHODS) -o out/figure3
+	  $(if $(BLURRY),--blurry $(BLURRY)) -o out/figure3
 
 clean: ## Remove the virtual environment and everything generated.
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .coverage.* htmlcov build dist demo
