@@ -70,7 +70,7 @@ def noise(height: int, width: int) -> np.ndarray:
 
 
 SETTINGS = [
-    GeneratorSettings(width=8, blocks=1, norm=norm, upsample=upsample, skip=True, gain=True)
+    GeneratorSettings(width=16, blocks=1, norm=norm, upsample=upsample, skip=True, gain=True)
     for norm in ("instance", "none")
     for upsample in ("transposed", "resize")
 ]
@@ -84,6 +84,15 @@ def test_tensors_take_what_is_planned(settings: GeneratorSettings, height: int, 
     planned = peak_bytes(Demand(settings=settings, height=height, width=width), rows) - MARGIN
     assert taken <= planned
     assert planned < 1.6 * taken + 2**18
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_in_bf16_tensors_take_what_is_planned(settings: GeneratorSettings) -> None:
+    network, pixels = Generator(settings).eval(), noise(320, 128)
+    with torch.autocast("cpu", torch.bfloat16):
+        taken = live_bytes(lambda: run_in_strips(network, pixels, rows=16))
+    planned = peak_bytes(Demand(settings=settings, height=320, width=128, item_bytes=2), 16) - MARGIN
+    assert taken <= planned < 1.8 * taken
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

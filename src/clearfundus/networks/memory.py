@@ -66,9 +66,9 @@ def peak_bytes(demand: Demand, rows: int) -> int:
     kept = (demand.padded_height // 4 + 2) * quarter_row
     copied = rows * quarter_row * (FLOAT_BYTES // demand.item_bytes if demand.item_bytes < FLOAT_BYTES else 0)
     blocks = 2 * kept + 2 * (rows // 4) * quarter_row
-    shrink = kept + copied + _shrink_bytes(demand, rows)
+    # The way down has the same strips, without the padding of the head and the result: it always takes less.
     enlarge = kept + copied + _enlarge_bytes(demand, rows) + _picture_bytes(demand.height * demand.width)
-    return max(blocks, shrink, enlarge) + MARGIN
+    return max(blocks, enlarge) + MARGIN
 
 
 def choose_rows(demand: Demand, limit: int, held: int = 0) -> int:
@@ -97,15 +97,6 @@ def choose_rows(demand: Demand, limit: int, held: int = 0) -> int:
 
 def _picture_bytes(pixels: int) -> int:
     return 3 * pixels * FLOAT_BYTES
-
-
-def _shrink_bytes(demand: Demand, rows: int) -> int:
-    """Return the bytes of a strip between picture and quarter scale: each layer's input and output live together."""
-    width, columns, item = demand.settings.width, demand.padded_width, demand.item_bytes
-    picture = 3 * (rows + 9) * (columns + 6) * FLOAT_BYTES * 3
-    stem = width * (rows + 3) * columns * item
-    down = 2 * width * (rows // 2 + 1) * (columns // 2) * item
-    return max(picture + stem, stem + down)
 
 
 def _enlarge_bytes(demand: Demand, rows: int) -> int:
