@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from clearfundus.evaluation.vessel_picks import pick_figures
 from clearfundus.evaluation.vessel_report import write_vessel_report
 from clearfundus.evaluation.vessel_results import VesselEvaluation, VesselRow, save_vessel_evaluation
 from clearfundus.evaluation.vessel_run import SIMULATIONS, VesselPlan, conclude_vessels, evaluate_vessels
+from clearfundus.evaluation.vessel_scores import off_rim
 from clearfundus.evaluation.walk import Outcome
 from clearfundus.fundus.field import Field
 from clearfundus.fundus.phantom import Phantom, draw_phantom
@@ -201,3 +203,11 @@ def test_a_photograph_with_a_wide_field_is_reduced_first(tmp_path: Path) -> None
     assert eye.field.diameter == pytest.approx(LARGEST_FIELD, abs=2)
     assert eye.notes["reduced_to"] == pytest.approx(eye.field.diameter, abs=0.1)
     assert eye.notes["field_diameter"] == pytest.approx(1400, abs=15)  # find_field finds a little less
+
+
+def test_tracks_do_not_follow_the_edge_of_the_field(folder: Path) -> None:
+    eye = open_eye(find_labelled(folder / "drawn")[0])
+    everywhere = segmenter(lambda pixels, field: field.mask.astype(np.float32))(eye.photo, eye.field)
+    inside = everywhere.scaled.field.mask
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_C, 3)
+    assert np.array_equal(off_rim(everywhere) > 0, inside & (depth > 4))
