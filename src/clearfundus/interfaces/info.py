@@ -5,6 +5,7 @@ import platform
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -40,16 +41,24 @@ def info(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = Fals
 
 
 def _dependencies() -> dict[str, str]:
-    """Return the versions found of what the package requires, read from its own metadata."""
-    found = {}
-    for requirement in metadata.requires("clearfundus") or []:
-        name = re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
-        if "extra ==" not in requirement:
-            found[name] = metadata.version(name)
-    return found
+    """Return the versions found of what the package requires, read from its own metadata, and of its engines."""
+    required = [one for one in metadata.requires("clearfundus") or [] if "extra ==" not in one]
+    names = [re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] for requirement in required]
+    return {name: _version(name) for name in (*names, "onnxruntime", "openvino")}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _device() -> dict[str, Any]:
+    from clearfundus.engines.picture import count_threads
+
+    if find_spec("torch") is None:
+        return {"auto": "cpu", "bf16": False, "cuda": [], "threads": count_threads()}
     import torch
 
     from clearfundus.networks.device import choose_device, has_bf16
@@ -82,17 +91,13 @@ def _weights() -> list[dict[str, Any]]:
 
 def _file(weights: "ShippedWeights", role: str) -> dict[str, Any]:
     """Return a file's facts; `sha256` is the hash whose first digits stand in every picture made with it."""
-    from clearfundus.networks.segmenter_weights import load_segmenter
-    from clearfundus.networks.weights import load_weights
     from clearfundus.pretrained import FOLDER
+    from clearfundus.pretrained.reading import locate, read_arrays
 
     file = weights.files[role]
     facts: dict[str, Any] = {"file": file, "file_sha256": weights.file_sha256[role]}
     try:
-        if role == "segmenter":
-            digest = load_segmenter(weights.name).sha256
-        else:
-            digest = load_weights(weights.name, role="blurrer" if role == "blurrer" else "enhancer").sha256
+        digest = read_arrays(locate(weights.name, role), role)[0]["sha256"]
     except WeightsError as error:  # the other facts are wanted all the more
         return {**facts, "error": str(error)}
     return {**facts, "bytes": (FOLDER / file).stat().st_size, "sha256": digest}

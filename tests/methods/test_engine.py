@@ -1,0 +1,99 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from clearfundus import DeviceError, MissingExtraError, SettingsError, enhance, prepare_method
+from clearfundus.engines.weights import EngineWeights
+from clearfundus.methods.engine import choose_engine, load_model
+from clearfundus.networks.weights import LoadedWeights
+from drawn import draw_fundus
+
+
+@pytest.fixture
+def lacking(monkeypatch: pytest.MonkeyPatch):
+    """Make packages look as if they were not installed."""
+    find = importlib.util.find_spec
+
+    def lack(*packages: str) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in packages else find(name))
+
+    return lack
+
+
+@pytest.mark.parametrize(
+    ("weights", "without", "expected"),
+    [
+        (None, (), "torch"),
+        ("compact-skip", (), "torch"),
+        ("mine.safetensors", ("torch",), "onnxruntime"),
+        (None, ("torch", "onnxruntime"), "openvino"),
+        ("mine.onnx", (), "onnxruntime"),
+        (Path("mine.ONNX"), ("onnxruntime",), "openvino"),
+        ("mine.xml", (), "openvino"),
+    ],
+)
+def test_auto_takes_the_first_engine_that_is_there_and_reads_the_file(weights, without, expected, lacking) -> None:
+    lacking(*without)
+    assert choose_engine("auto", weights) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "without", "message"),
+    [
+        ("torch", None, ("torch",), "engine 'torch' needs torch, which is not installed; install it with: pip install"),
+        ("onnxruntime", None, ("onnxruntime",), r"needs onnxruntime, .*pip install 'clearfundus\[onnx\]'"),
+        ("openvino", None, ("openvino", "onnx"), r"needs onnx and openvino, .*pip install 'clearfundus\[openvino\]'"),
+        ("auto", "mine.xml", ("openvino",), r"'clearfundus\[openvino\]'"),
+        ("auto", None, ("torch", "onnx"), "pip install torch, or use --engine onnxruntime"),
+    ],
+)
+def test_an_engine_that_is_not_installed_is_named_with_what_brings_it(name, weights, without, message, lacking) -> None:
+    lacking(*without)
+    with pytest.raises(MissingExtraError, match=message):
+        choose_engine(name, weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "message"),
+    [
+        ("tensorrt", None, "engine: found 'tensorrt', expected one of: auto, torch, onnxruntime, openvino"),
+        ("torch", "mine.onnx", "engine 'torch' does not read mine.onnx; use --engine onnxruntime or openvino"),
+        ("onnxruntime", "mine.xml", "does not read mine.xml; use --engine openvino"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_refused(name: str, weights: str | None, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        choose_engine(name, weights)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_named_device_is_never_replaced(engine: str) -> None:
+    with pytest.raises(DeviceError, match=f"engine '{engine}' runs on the CPU; found device 'cuda'"):
+        choose_engine(engine, None, "cuda")
+    assert choose_engine(engine, None, "cpu") == engine
+
+
+def test_a_model_is_loaded_onto_the_engine_that_was_asked_for(tiny_weights: Path) -> None:
+    assert isinstance(load_model(tiny_weights), LoadedWeights)
+    loaded = load_model(tiny_weights, engine="onnxruntime")
+    assert isinstance(loaded, EngineWeights)
+    assert loaded.engine == "onnxruntime"
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("size", [None, "native"])
+def test_a_photograph_is_enhanced_alike_on_every_engine(engine: str, size, tiny_weights: Path) -> None:
+    photo = draw_fundus(101)
+    expected = enhance(photo, weights=tiny_weights, device="cpu", size=size)
+    method = prepare_method("gan", weights=tiny_weights, engine=engine, size=size)
+    found = enhance(photo, method)
+    assert abs(found.pixels - expected.pixels).max() <= 1 / 255
+    assert found.provenance == {**expected.provenance, "engine": engine}
+    assert method.provenance.items() <= found.provenance.items()
+
+
+def test_a_method_without_a_network_takes_no_engine() -> None:
+    with pytest.raises(SettingsError, match="method 'clahe' takes no engine; it has no network"):
+        prepare_method("clahe", engine="onnxruntime")
+    assert prepare_method("clahe", engine="auto").name == "clahe"
