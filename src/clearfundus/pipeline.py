@@ -88,8 +88,8 @@ def prepare_method(
         weights: Name of shipped weights or path of a weights file or an exported one; None for the default ones.
         device: "auto", "cpu", "cuda" or "cuda:N"; a named device is never replaced by another.
         engine: What runs a network: "torch", "onnxruntime", "openvino", or "auto"; see `methods.engine`.
-        size: Field diameter in pixels at which a network sees the photograph, or "native"; None for the
-            diameter its weights were trained at.
+        size: Field diameter in pixels at which a network sees the photograph, or "native" for its own, or "change" or
+            "guided" for the one its weights were trained at; see `methods.gan`. None is "change".
         parameters: The method's own parameters by name; the others keep their defaults.
 
     Raises:
@@ -188,7 +188,7 @@ def _prepare_network(
     return PreparedMethod(
         name=method,
         function=partial(function, model=model, size=size, **values),
-        provenance=MappingProxyType(describe_gan(model, model.diameter if size is None else size)),
+        provenance=MappingProxyType(describe_gan(model, size)),
         weights=model,
     )
 

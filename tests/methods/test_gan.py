@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from clearfundus import Field, Photo, SettingsError, load_weights
+from clearfundus.fundus.guided import apply_affine, fit_affine
 from clearfundus.methods.gan import gan
 from clearfundus.networks.inference import run_generator
 from clearfundus.networks.weights import LoadedWeights
@@ -46,6 +47,8 @@ def textured(diameter: int) -> Photo:
     ("size", "side"),
     [
         (None, 64),  # the weights' own diameter, from the fixture
+        ("change", 64),
+        ("guided", 64),
         (128, 128),
         (52, 52),
         ("native", 200),
@@ -60,7 +63,7 @@ def test_the_network_sees_the_field_at_the_asked_diameter(size, side: int, watch
     assert shown[2] == shown[3]
 
 
-@pytest.mark.parametrize("size", [None, 300, "native"])
+@pytest.mark.parametrize("size", [None, 300, "change", "guided", "native"])
 def test_the_change_is_added_and_the_detail_stays(size, watched: LoadedWeights) -> None:
     photo = textured(200)
     result = gan(photo, disc(200), model=watched, size=size)
@@ -84,7 +87,28 @@ def test_a_smaller_size_gives_the_enlarged_change(tiny_weights: Path) -> None:
     assert np.allclose(gan(photo, field, model=model, size=100).pixels, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [100, "native"])
+def test_guided_carries_the_change_by_the_guided_filter(tiny_weights: Path) -> None:
+    model, photo = load_weights(tiny_weights), textured(200)
+    field = Field(mask=np.ones((200, 200), bool))
+    side = round(200 * 64 / field.diameter)
+    small = cv2.resize(photo.pixels, (side, side), interpolation=cv2.INTER_AREA)
+    change = run_generator(model.network, small) - small
+    gain, offset = fit_affine(small, change, radius=2, deviation=0.01)  # 4 / 512 of 64, but 2 at least
+    expected = np.clip(apply_affine(photo.pixels, gain, offset), 0, 1)
+    result = gan(photo, field, model=model, size="guided").pixels
+    assert np.allclose(result, expected, atol=1e-6)
+    assert not np.allclose(result, gan(photo, field, model=model).pixels, atol=1e-3)
+
+
+def test_the_default_is_the_enlarged_change(tiny_weights: Path) -> None:
+    model, photo = load_weights(tiny_weights), textured(200)
+    results = [gan(photo, disc(200), model=model, size=size) for size in (None, "change", 64)]
+    for result in results[1:]:
+        assert np.array_equal(result.pixels, results[0].pixels)
+        assert result.provenance == results[0].provenance
+
+
+@pytest.mark.parametrize("size", [100, "guided", "native"])
 def test_weights_trained_with_a_black_surround_are_shown_one(size, watched: LoadedWeights) -> None:
     photo, field = textured(200), disc(200)
     gan(photo, field, model=watched, size=size)
@@ -117,7 +141,13 @@ def test_it_says_how_the_picture_was_made(watched: LoadedWeights) -> None:
     }
 
 
+def test_it_says_that_the_change_was_guided(watched: LoadedWeights) -> None:
+    assert gan(textured(200), disc(200), model=watched, size="guided").provenance["size"] == "guided"
+
+
 @pytest.mark.parametrize("size", [0, -512, 31, 512.0, True, "large"])
 def test_a_size_that_makes_no_sense_is_refused(size, watched: LoadedWeights) -> None:
-    with pytest.raises(SettingsError, match=r"size: found .*expected 32 pixels or more, or 'native'"):
+    with pytest.raises(
+        SettingsError, match=r"size: found .*expected 32 pixels or more, or 'change', 'guided' or 'native'"
+    ):
         gan(textured(50), disc(50), model=watched, size=size)

@@ -34,7 +34,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     weights: str | None = None,
     device: str = "auto",
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto",
-    size: Literal["native"] | int | None = None,
+    size: Literal["change", "guided", "native"] | int | None = None,
     memory_limit: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     format_: Annotated[Literal["lossless", "same"], Parameter(name="--format")] = "lossless",
@@ -53,8 +53,9 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
         engine: What runs the network. auto is torch where it is installed, and for exported files what reads them.
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
-            own. Unset: the diameter the weights were trained at. The result has the photograph's full
-            resolution in any case.
+            own. change: the diameter the weights were trained at; the change that the network makes is enlarged and
+            added. guided: the same diameter, but the photograph's own fine detail takes part in the change. Unset:
+            change. The result has the photograph's full resolution in any case.
         memory_limit: Most memory to hold while the network runs, as 3GiB or 800MB; on a GPU, of its memory. The
             result is the same, and a photograph that cannot be done within it is refused with the least that would
             do. Unset: half of what is available.

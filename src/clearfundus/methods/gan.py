@@ -1,7 +1,8 @@
 """The paper's enhancer: a generator trained on unpaired blurry and clear photographs.
 
 A network knows the scale it was trained at, so it is shown the retina at that field diameter; the *change* it
-makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay.
+makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay. `size` names other
+ways: docs/decisions/0008 has what each of them measures.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -12,16 +13,27 @@ import numpy as np
 from clearfundus.engines.weights import EngineWeights
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field
+from clearfundus.fundus.guided import apply_affine, fit_affine
 from clearfundus.methods.engine import run_model
-from clearfundus.photo import Photo, Pixels
+from clearfundus.photo import Mask, Photo, Pixels
 
 if TYPE_CHECKING:
     from clearfundus.networks.weights import LoadedWeights
 
-Size = int | Literal["native"]
-"""A field diameter in pixels, or the photograph's own."""
+Size = int | Literal["change", "guided", "native"]
+"""The field diameter in pixels that the network is shown, the enlarged change added; or by name: "change", the diameter
+it was trained at; "guided", likewise, but the change carried by the guided filter; "native", the photograph's own."""
+DEFAULT_SIZE: Size = "change"
+"""Best in structural similarity on simulated pairs of eyes for training, see docs/decisions/0008."""
 SMALLEST_SIZE = 32
 """Field diameter in pixels below which no vessel is left to see."""
+GUIDED_RADIUS = 4 / 512
+"""Of the guided filter's windows, in field diameters: they are hardly wider than the widest vessels. This and the next
+were chosen on simulated pairs of eyes for training, by structural similarity."""
+GUIDED_DEVIATION = 0.01
+"""Local standard deviation, on the scale [0, 1], at which the guided filter halves its gain; chosen likewise."""
+LEAST_GUIDED_RADIUS = 2
+"""In pixels: so far beyond the field's edge cubic interpolation reads, and windows must reach as far."""
 HASH_DIGITS = 12
 """Digits of the weights' hash that are written into a picture; enough to tell any two files apart."""
 
@@ -44,8 +56,9 @@ def gan(
         field: Its field.
         model: The weights, on the engine they were loaded onto; None loads the shipped default onto torch anew at
             every call.
-        size: Field diameter in pixels at which the network sees the photograph; None for the one it was
-            trained at (512 for the shipped weights), "native" for the photograph's own.
+        size: Field diameter in pixels at which the network sees the photograph, the change enlarged and added; or
+            "change", so at the one it was trained at (512 for the shipped weights); "guided", at that one, too, the
+            change carried by a fast guided filter; "native", at the photograph's own. None is "change".
         memory_limit: Bytes that the process may hold while the network runs, on the network's device; None lets it
             take half of what is available. The result is the same.
 
@@ -58,32 +71,62 @@ def gan(
         from clearfundus.networks.weights import load_weights
 
         model = load_weights()
-    size = model.diameter if size is None else check_size(size)
+    size = settle_size(size, model.diameter)
     pixels = photo.pixels
     # as in training; the change outside the field is left out when the result is put back
     shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
-    seen = shown if size == "native" else _scaled(shown, size, field.diameter)
+    diameter = model.diameter if size == "guided" else size
+    seen = shown if diameter == "native" else _scaled(shown, diameter, field.diameter)
     # At the photograph's own scale the sum below is the network's output itself.
     change = run_model(model, seen, memory_limit)
     change -= seen
-    result = _resize(change, pixels.shape[:2])
-    result += pixels
+    if size == "guided":
+        result = _guided(pixels, seen, change, model.diameter, field.mask if model.surround == "black" else None)
+    else:
+        result = _resize(change, pixels.shape[:2])
+        result += pixels
     return photo.with_pixels(result, **describe_gan(model, size))
 
 
-def describe_gan(model: "LoadedWeights | EngineWeights", size: Size) -> dict[str, str]:
+def describe_gan(model: "LoadedWeights | EngineWeights", size: Size | None) -> dict[str, str]:
     """Return the provenance that `gan` writes: method, weights, digits of their hash, size, an engine but torch."""
-    described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": str(size)}
+    settled = str(settle_size(size, model.diameter))
+    described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": settled}
     if isinstance(model, EngineWeights):
         described |= {"engine": model.engine} | ({"precision": "int8"} if model.precision == "int8" else {})
     return described
 
 
 def check_size(size: Size) -> Size:
-    """Return `size`, or raise a SettingsError if no network can be shown a retina of that diameter."""
-    if size == "native" or (type(size) is int and size >= SMALLEST_SIZE):
+    """Return `size`, or raise a SettingsError if it is no name and no network can be shown a retina that small."""
+    if size in ("change", "guided", "native") or (type(size) is int and size >= SMALLEST_SIZE):
         return size
-    raise SettingsError(f"size: found {size!r}, expected {SMALLEST_SIZE} pixels or more, or 'native'")
+    raise SettingsError(
+        f"size: found {size!r}, expected {SMALLEST_SIZE} pixels or more, or 'change', 'guided' or 'native'"
+    )
+
+
+def settle_size(size: Size | None, trained: int) -> int | Literal["guided", "native"]:
+    """Return the size that is meant.
+
+    Args:
+        size: As for `gan`.
+        trained: Field diameter in pixels that the weights were trained at.
+
+    Raises:
+        SettingsError: If it is out of range.
+    """
+    size = check_size(DEFAULT_SIZE if size is None else size)
+    return trained if size == "change" else size
+
+
+def _guided(pixels: Pixels, seen: Pixels, change: Pixels, diameter: int, mask: Mask | None) -> Pixels:
+    """Return full-size pixels with the change of the reduced ones; `mask`, full-size: the pixels it was learnt from."""
+    if mask is not None:
+        mask = np.asarray(_resize(mask.astype(np.float32), seen.shape[:2]) > 0.5, np.bool_)
+    radius = max(round(GUIDED_RADIUS * diameter), LEAST_GUIDED_RADIUS)
+    gain, offset = fit_affine(seen, change, radius=radius, deviation=GUIDED_DEVIATION, mask=mask)
+    return apply_affine(pixels, gain, offset)
 
 
 def _scaled(pixels: Pixels, size: int, diameter: float) -> Pixels:
