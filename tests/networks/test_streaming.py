@@ -88,14 +88,25 @@ def test_the_shipped_weights_give_what_one_pass_gives(role: str, height: int, wi
     assert np.abs(run_in_strips(network, pixels, rows=32) - in_one_pass(network, pixels)).max() < ROUNDING
 
 
-def test_in_bf16_strips_differ_from_one_pass_in_fp32_by_no_more_than_one_pass_in_bf16_may() -> None:
+def test_in_bf16_the_shipped_weights_give_what_one_pass_gives() -> None:
     network = load_weights().network
     pixels = np.ascontiguousarray(draw_fundus(96).pixels[:, :75])
     with torch.autocast("cpu", torch.bfloat16):
         found = run_in_strips(network, pixels, rows=16)
         expected = in_one_pass(network, pixels)
     assert np.abs(found - expected).max() < 1.5 / 255
-    assert np.abs(found - in_one_pass(network, pixels)).mean() < 0.5 / 255
+    assert np.abs(found - in_one_pass(network, pixels)).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize("settings", SETTINGS[:6:2], ids=str)
+def test_in_bf16_strips_are_as_far_from_fp32_as_one_pass_is(settings: GeneratorSettings) -> None:
+    """With instance norm bf16 itself costs several 255ths, in one pass too."""
+    network, pixels = drawn_generator(settings, 1), noise(90, 75)
+    exact = in_one_pass(network, pixels)
+    with torch.autocast("cpu", torch.bfloat16):
+        in_strips = np.abs(run_in_strips(network, pixels, rows=16) - exact).mean()
+        at_once = np.abs(in_one_pass(network, pixels) - exact).mean()
+    assert 0 < in_strips < 1.3 * at_once
 
 
 def test_network_and_picture_stay_as_they_were() -> None:
