@@ -16,7 +16,6 @@ from clearfundus.evaluation.vessel_picks import pick_figures
 from clearfundus.evaluation.vessel_report import write_vessel_report
 from clearfundus.evaluation.vessel_results import VesselEvaluation, VesselRow, save_vessel_evaluation
 from clearfundus.evaluation.vessel_run import SIMULATIONS, VesselPlan, conclude_vessels, evaluate_vessels
-from clearfundus.evaluation.vessel_scores import off_rim
 from clearfundus.evaluation.walk import Outcome
 from clearfundus.fundus.field import Field
 from clearfundus.fundus.phantom import Phantom, draw_phantom
@@ -210,4 +209,4 @@ def test_tracks_do_not_follow_the_edge_of_the_field(folder: Path) -> None:
     everywhere = segmenter(lambda pixels, field: field.mask.astype(np.float32))(eye.photo, eye.field)
     inside = everywhere.scaled.field.mask
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_C, 3)
-    assert np.array_equal(off_rim(everywhere) > 0, inside & (depth > 4))
+    assert np.array_equal(everywhere.probability_off_rim > 0, inside & (depth > 4))

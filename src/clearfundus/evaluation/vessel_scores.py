@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from math import nan
 from types import MappingProxyType
 
-import cv2
 import numpy as np
 
 from clearfundus.evaluation.vessel_eyes import Truth
-from clearfundus.photo import Gray
 from clearfundus.vessels import score, score_trees
 from clearfundus.vessels.disc import find_disc
 from clearfundus.vessels.score_tracks import find_paths, follow_seeds, score_paths, score_tracks
 from clearfundus.vessels.seeded import follow_vessels
-from clearfundus.vessels.segment import RIM, Segmentation
+from clearfundus.vessels.segment import Segmentation
 from clearfundus.vessels.tracing import trace_trees
 from clearfundus.vessels.trees import Disc, Track, Tracking
 
@@ -89,18 +87,8 @@ def follow(segmentation: Segmentation, truth: Truth) -> Found:
     inside = segmentation.scaled.field.mask
     return Found(
         tracking=trace(segmentation, truth.disc),
-        tracks=follow_seeds(off_rim(segmentation), inside, truth.seeds),
+        tracks=follow_seeds(segmentation.probability_off_rim, inside, truth.seeds),
     )
-
-
-def off_rim(segmentation: Segmentation) -> Gray:
-    """Return the probability without the field's rim, where the mask does not count either: tracks would follow it.
-
-    Methods change the picture inside the field alone, and the step that they leave at its edge looks like a vessel.
-    """
-    inside = segmentation.scaled.field.mask.astype(np.uint8)
-    inner = cv2.erode(inside, np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)) > 0
-    return np.where(inner, segmentation.probability, np.float32(0))
 
 
 def trace(segmentation: Segmentation, disc: Disc | None) -> Tracking:
@@ -115,7 +103,7 @@ def score_tracking(segmentation: Segmentation, truth: Truth) -> dict[str, float]
         return {}
     found, inside = follow(segmentation, truth), segmentation.scaled.field.mask
     tracks = score_tracks(found.tracks, truth.seeds, truth.trees)
-    paths = score_paths(find_paths(off_rim(segmentation), inside, truth.trees), truth.trees)
+    paths = score_paths(find_paths(segmentation.probability_off_rim, inside, truth.trees), truth.trees)
     return {
         "track_correct": tracks.correct_fraction,
         "track_wrong": tracks.wrong_share,
@@ -159,4 +147,6 @@ def _tracks_from_roots(segmentation: Segmentation, tracking: Tracking) -> Sequen
         if np.any(heading) and inside[row, column]:
             seeds.append(segment.polyline[0])
             headings.append(heading)
-    return follow_vessels(off_rim(segmentation), inside, np.array(seeds), np.array(headings)) if seeds else ()
+    if not seeds:
+        return ()
+    return follow_vessels(segmentation.probability_off_rim, inside, np.array(seeds), np.array(headings))

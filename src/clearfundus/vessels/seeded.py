@@ -47,7 +47,7 @@ class TrackerSettings:
     Attributes:
         reach: How far ahead is looked.
         straightness: How much a turn costs, against probability ahead.
-        threshold: Below this probability a step is off the vessel.
+        threshold: Below this probability a step is off the vessel; chosen on training and validation eyes.
         patience: So many such steps in a row end the track; they are dropped.
         step: Length of a step.
         widest: The fan's half angle in degrees.
@@ -57,7 +57,7 @@ class TrackerSettings:
 
     reach: int = 14
     straightness: float = 1.5
-    threshold: float = 0.25
+    threshold: float = 0.15
     patience: int = 3
     step: float = 2.0
     widest: float = 50.0

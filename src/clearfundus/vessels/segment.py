@@ -64,6 +64,11 @@ class Segmentation:
         return self.scaled.plane_in_photo(self.probability)
 
     @property
+    def probability_off_rim(self) -> Gray:
+        """The probability without the field's rim, (h, w): what trackers get, which would follow the rim."""
+        return np.where(_off_rim(self.scaled.field.mask), self.probability, np.float32(0))
+
+    @property
     def mask_in_photo(self) -> Mask:
         """The mask at the size of the whole photograph, (H, W).
 
@@ -181,13 +186,18 @@ def to_mask(probability: Gray, inside: Mask, threshold: float) -> Mask:
     Returns:
         (h, w); 8-connected parts below 20 pixels are dropped.
     """
-    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
-    inner = cv2.erode(inside.astype(np.uint8), kernel) > 0  # beyond the picture OpenCV takes everything for inside
-    found = ((probability >= threshold) & inner).astype(np.uint8)
+    found = ((probability >= threshold) & _off_rim(inside)).astype(np.uint8)
     count, parts, statistics, _ = cv2.connectedComponentsWithStats(found, connectivity=8)
     large = statistics[:, cv2.CC_STAT_AREA] >= SMALLEST_PART
     large[0] = False  # the ground
     return np.asarray(large[parts] if count > 1 else np.zeros(found.shape), dtype=np.bool_)
+
+
+def _off_rim(inside: Mask) -> Mask:
+    """Return the field without its rim; the picture's own border is none."""
+    kernel = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+    # beyond the picture OpenCV takes everything for inside
+    return np.asarray(cv2.erode(inside.astype(np.uint8), kernel) > 0, dtype=np.bool_)
 
 
 def _find_ridges(pixels: Pixels, field: Field) -> Gray:

@@ -68,7 +68,7 @@ def track_from(segmentation: Segmentation, start: Place) -> tuple[Track, ...]:
     """
     scaled = segmentation.scaled
     seed = _place(scaled, start)
-    tracks = follow_both_ways(segmentation.probability, scaled.field.mask, seed)
+    tracks = follow_both_ways(segmentation.probability_off_rim, scaled.field.mask, seed)
     return tuple(one.in_photo(scaled) for one in tracks)
 
 
@@ -88,7 +88,7 @@ def track_between(segmentation: Segmentation, start: Place, end: Place) -> Track
     """
     scaled = segmentation.scaled
     places = _place(scaled, start), _place(scaled, end)
-    path = path_between(segmentation.probability, *places, scaled.field.mask)
+    path = path_between(segmentation.probability_off_rim, *places, scaled.field.mask)
     return path.in_photo(scaled)
 
 
