@@ -1,9 +1,10 @@
 """OpenVINO, on the CPU: running a generator in fp32, and its own form of an exported one.
 
-OpenVINO's converter reports its use to its maker unless told otherwise, and its default arithmetic is bf16 where the
-processor has it. Neither is used: the ONNX graph is read by the runtime itself, and fp32 is asked for.
+OpenVINO reports its use to its maker when it is imported, and its default arithmetic is bf16 where the processor has
+it. Neither is wanted here: the reports are switched off for this process, and fp32 is asked for.
 """
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -19,13 +20,25 @@ FROM_ONNX = "framework"
 """Where OpenVINO keeps what an ONNX file says of itself, its seal included."""
 
 
+REPORTS = "openvino_telemetry"
+"""The package that reports; without it OpenVINO and NNCF go on in silence."""
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO, with its reports to its maker switched off."""
+    sys.modules.setdefault(REPORTS, None)  # type: ignore[arg-type]  # Python's own way to make an import fail
+    import openvino
+
+    return openvino
+
+
 def start(exported: Exported) -> Run:
     """Make ready to run an exported generator, ONNX or OpenVINO.
 
     Raises:
         WeightsError: If OpenVINO refuses it.
     """
-    import openvino
+    openvino = import_openvino()
 
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": count_threads()}
@@ -42,7 +55,7 @@ def start(exported: Exported) -> Run:
 
 def read_model(exported: Exported) -> Any:
     """Return an exported generator as OpenVINO's model."""
-    import openvino
+    openvino = import_openvino()
 
     if exported.format == "onnx":
         return openvino.Core().read_model(exported.model)
@@ -59,7 +72,7 @@ def write_model(model: Any, description: dict[str, str]) -> Exported:
 
     Weights are kept in fp16 where they were, which halves the file and changes no value.
     """
-    import openvino
+    openvino = import_openvino()
 
     if FROM_ONNX in model.rt_info:
         del model.rt_info[FROM_ONNX]

@@ -28,11 +28,17 @@ def translate(run: Run, pixels: Pixels) -> Pixels:
         RGB, (H, W, 3), float32 in [0, 1].
     """
     height, width = pixels.shape[:2]
-    below, right = -height % SIDE_MULTIPLE, -width % SIDE_MULTIPLE
-    padded = np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT), np.float32)
-    output = run(np.ascontiguousarray(padded.transpose(2, 0, 1)[None] * 2 - 1))
+    output = run(shape_picture(pixels))
     cropped = output[0, :, :height, :width].transpose(1, 2, 0)
     return np.ascontiguousarray(np.clip((cropped + 1) / 2, 0, 1), np.float32)
+
+
+def shape_picture(pixels: Pixels) -> NDArray[np.float32]:
+    """Turn (H, W, 3) in [0, 1] into (1, 3, H, W) in [-1, 1], padded by reflection to multiples of 4."""
+    height, width = pixels.shape[:2]
+    below, right = -height % SIDE_MULTIPLE, -width % SIDE_MULTIPLE
+    padded = np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT), np.float32)
+    return np.ascontiguousarray(padded.transpose(2, 0, 1)[None] * 2 - 1)
 
 
 def count_threads() -> int:
