@@ -1,7 +1,8 @@
 """Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default]`.
 
 RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of
-a segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand.
+a segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand. An enhancer that
+does not answer to the photograph is refused (decision 0008).
 """
 
 import argparse
@@ -9,12 +10,19 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+import skimage.data
+
 from clearfundus.files import write_whole
-from clearfundus.networks.segmenter_weights import ROLE, load_segmenter
-from clearfundus.networks.weights import read_weights_file
+from clearfundus.networks.inference import run_generator
+from clearfundus.networks.segmenter_weights import ROLE, LoadedSegmenter, load_segmenter
+from clearfundus.networks.weights import LoadedWeights, read_weights_file
 from clearfundus.pretrained import FOLDER, INDEX
+from clearfundus.training.validation import answer
 
 GENERATORS = ("enhancer", "blurrer")
+LEAST_ANSWER = 0.1
+"""Share of an enhancer's change that must be more than a gain and an offset for each channel."""
 
 
 def main() -> None:
@@ -28,11 +36,7 @@ def main() -> None:
     entry: dict[str, object] = {"summary": arguments.summary, "default": arguments.default}
     files, hashes = {}, {}
     for role, path in found(arguments.run).items():
-        loaded = (
-            load_segmenter(path)
-            if role == ROLE
-            else read_weights_file(path, "blurrer" if role == "blurrer" else "enhancer")
-        )
+        loaded = read(path, role)
         content = path.read_bytes()
         files[role] = f"{loaded.name}_{role}.safetensors"
         hashes[role] = hashlib.sha256(content).hexdigest()
@@ -45,6 +49,18 @@ def main() -> None:
         others = [{**one, "default": False} for one in others]
     write_whole(INDEX, (json.dumps([*others, entry], indent=2, sort_keys=True) + "\n").encode())
     print(json.dumps(entry, indent=2))
+
+
+def read(path: Path, role: str) -> LoadedWeights | LoadedSegmenter:
+    """Read a weights file, and refuse an enhancer that has gone dead."""
+    if role == ROLE:
+        return load_segmenter(path)
+    loaded = read_weights_file(path, "blurrer" if role == "blurrer" else "enhancer")
+    retina = skimage.data.retina()[300:812, 300:812].astype(np.float32) / 255
+    measured = answer(run_generator(loaded.network, retina), retina, np.ones(retina.shape[:2], np.bool_))
+    if role == "enhancer" and measured < LEAST_ANSWER:
+        raise SystemExit(f"{path}: its answer is {measured:.3f}, less than {LEAST_ANSWER}: a fixed gain and offset")
+    return loaded
 
 
 def found(run: Path) -> dict[str, Path]:

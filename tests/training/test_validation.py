@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from clearfundus.training.batches import Photographs
 from clearfundus.training.data import Specimen
 from clearfundus.training.step import Translator
-from clearfundus.training.validation import as_numbers, sample_sheet, validate
+from clearfundus.training.validation import answer, as_numbers, sample_sheet, validate
 from tiny_run import tiny_settings
 
 
@@ -50,10 +50,22 @@ def test_the_identity_changes_nothing_and_loses_nothing() -> None:
     assert found["cycle_error_8_bit"] == pytest.approx(np.sqrt(2 / np.pi) / 255, rel=0.02)
 
 
+def test_a_gain_and_an_offset_for_each_channel_are_no_answer_to_the_photograph() -> None:
+    pixels = specimen(1).pixels.astype(np.float32) / np.float32(255)
+    inside = specimen(1).mask
+    levels = pixels * np.array([1.1, 0.9, 1.3], np.float32) + np.array([0.1, 0.0, 0.3], np.float32)
+    assert answer(np.clip(levels, 0, 1), pixels, inside) < 1e-5  # blue is clipped in places
+    assert answer(pixels, pixels, inside) == 0
+    # half of the variance of the change is a gain, half of it is independent of the photograph
+    random = np.random.default_rng(0).normal(0, 0.1 * pixels[inside].std(axis=0), pixels.shape)
+    assert answer((1.1 * pixels + random).astype(np.float32), pixels, inside) == pytest.approx(np.sqrt(0.5), abs=0.02)
+
+
 def test_figures_of_a_known_gain_by_hand() -> None:
     found = validate(translator(Affine(1.2), Affine(1.0)), HELD_OUT, NO_HAZE)
     # energy goes with the square; errors are 0.2 times the mean of what was shown; nothing reaches 1 and is clipped
     assert found["sharpness_gain"] == pytest.approx(1.2**2, rel=1e-4)
+    assert found["answer"] == pytest.approx(0, abs=1e-4)
     blurry = np.mean([one.pixels[one.mask].mean() / 255 for one in HELD_OUT.blurry])
     clear = HELD_OUT.clear[0].pixels[HELD_OUT.clear[0].mask] / 255
     assert found["cycle_error"] == pytest.approx(0.2 * blurry, rel=1e-3)

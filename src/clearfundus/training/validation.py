@@ -60,6 +60,7 @@ def _on_blurry(enhance: Translate, blur: Translate, specimen: Specimen, random: 
     noisy = np.clip((np.rint(enhanced * 255) + noise) / np.float32(255), 0, 1, dtype=np.float32)
     return {
         "sharpness_gain": _tenengrad(enhanced, inside) / _tenengrad(blurry, inside),
+        "answer": answer(enhanced, blurry, inside),
         "cycle_error": _error(blur(enhanced), blurry, inside),
         "cycle_error_8_bit": _error(blur(noisy), blurry, inside),
     }
@@ -77,6 +78,29 @@ def _on_clear(enhance: Translate, specimen: Specimen, settings: RunSettings, ind
         "restored_error": _error(enhance(degraded), clear, inside),
         "degraded_error": _error(degraded, clear, inside),
     }
+
+
+def answer(enhanced: Pixels, pixels: Pixels, inside: Mask) -> float:
+    """Return the share of an enhancer's change, as spread, that no gain and offset for each channel explains.
+
+    A network that has gone dead gives the same numbers at every pixel, which is a gain and an offset: then it is 0.
+
+    Args:
+        enhanced: What it made, (H, W, 3) in [0, 1]; values that were clipped do not count.
+        pixels: What it was given, (H, W, 3).
+        inside: (H, W), true on the retina.
+    """
+    left = spread = 0.0
+    for channel in range(3):
+        counts = inside & (enhanced[..., channel] > 0) & (enhanced[..., channel] < 1)
+        if not counts.any():
+            continue
+        given, found = (plane[..., channel][counts].astype(np.float64) for plane in (pixels, enhanced - pixels))
+        given, found = given - given.mean(), found - found.mean()
+        gain = given @ found / max(given @ given, np.finfo(np.float64).tiny)
+        left += float(((found - gain * given) ** 2).sum())
+        spread += float((found**2).sum())
+    return float(np.sqrt(left / spread)) if spread > 0 else 0.0
 
 
 def _float(specimen: Specimen) -> Pixels:
