@@ -2,7 +2,7 @@
 
 A network knows the scale it was trained at, so it is shown the retina at that field diameter; the *change* it
 makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay. `size` names other
-ways: docs/decisions/0008 has what each of them measures.
+ways.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -24,14 +24,14 @@ Size = int | Literal["change", "guided", "native"]
 """The field diameter in pixels that the network is shown, the enlarged change added; or by name: "change", the diameter
 it was trained at; "guided", likewise, but the change carried by the guided filter; "native", the photograph's own."""
 DEFAULT_SIZE: Size = "change"
-"""Best in structural similarity on simulated pairs of eyes for training, see docs/decisions/0008."""
+"""As docs/decisions/0004 has it."""
 SMALLEST_SIZE = 32
 """Field diameter in pixels below which no vessel is left to see."""
 GUIDED_RADIUS = 4 / 512
-"""Of the guided filter's windows, in field diameters: they are hardly wider than the widest vessels. This and the next
-were chosen on simulated pairs of eyes for training, by structural similarity."""
+"""Of the guided filter's windows, in field diameters: they are hardly wider than the widest vessels. Chosen, not tuned
+on the weights that ship."""
 GUIDED_DEVIATION = 0.01
-"""Local standard deviation, on the scale [0, 1], at which the guided filter halves its gain; chosen likewise."""
+"""Local standard deviation, on the scale [0, 1], at which the guided filter halves its gain. Chosen, not tuned."""
 LEAST_GUIDED_RADIUS = 2
 """In pixels: so far beyond the field's edge cubic interpolation reads, and windows must reach as far."""
 HASH_DIGITS = 12
