@@ -68,6 +68,14 @@ def test_values_are_paired_by_name_in_whatever_order_they_come() -> None:
     assert turned["peli", "m"].p == found()["peli", "m"].p
 
 
+def test_a_difference_says_on_how_many_photographs_it_rests() -> None:
+    held = [row(index, "clear", "input", 0.9 + index / 100) for index in range(4)]
+    held += [row(index, "peli", "input", 0.2 if index > 1 else nan) for index in range(4)]
+    held += [row(index, "peli", "m", 0.5 + index / 100) for index in range(4)]
+    one = {(each.input, each.method): each for each in summarise_vessels(held, seed=0)}["peli", "m"]
+    assert (one.count, one.pairs, one.recovered_from) == (4, 2, 2)
+
+
 def test_a_score_that_no_photograph_has_gives_a_mean_that_is_not_defined() -> None:
     (one,) = summarise_vessels([row(0, "clear", "input", nan)], seed=0)
     assert one.count == 0
@@ -78,8 +86,8 @@ def test_the_table_has_a_line_a_mean_and_three_columns_an_interval() -> None:
     header, *lines = write_vessel_summaries(summarise_vessels(rows(), seed=0)).splitlines()
     assert header == (
         "set,input,segmenter,metric,method,count,mean,low,high,to_input_mean,to_input_low,to_input_high,p,"
-        "recovered_mean,recovered_low,recovered_high,undefined"
+        "pairs,recovered_mean,recovered_low,recovered_high,recovered_from,undefined"
     )
     assert len(lines) == 4
     assert lines[0].startswith(f"labelled,clear,s,f1,input,5,{float(np.mean(CLEAR))!r},")
-    assert lines[0].endswith(",,,,,,,,")
+    assert lines[0].endswith(",,,,,,,,,,")

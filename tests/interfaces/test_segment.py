@@ -105,6 +105,23 @@ def test_what_was_made_before_is_skipped_and_missing_files_are_made_again(run: R
     assert "1 done" in run(eye, "-o", out, "--overwrite")[1]
 
 
+def test_an_interrupted_replacement_is_not_taken_for_finished(
+    run: Run, eye: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert run(eye, "-o", out)[0] == 0
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clearfundus.interfaces.vessel_files.write_photo", fail)
+        assert run(eye, "-o", out, "--overwrite")[0] == 1
+    code, text, _ = run(eye, "-o", out)
+    assert code == 1
+    assert "0 skipped, 1 failed" in text
+
+
 def test_what_another_made_is_not_replaced_unless_asked(run: Run, eye: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

@@ -58,7 +58,9 @@ class VesselSummary:
         value: Mean over them.
         to_input: Mean of the method's value minus the input's; None for the input itself.
         p: Of Wilcoxon's signed rank test of these differences; likewise.
+        pairs: Number of photographs that difference and p rest on; likewise.
         recovered: Share of what degradation took that the method gave back; None where that is not defined.
+        recovered_from: Number of photographs that the share rests on; None where nothing was degraded.
         undefined: Why it is not; empty where it is, or where nothing was degraded.
     """
 
@@ -71,7 +73,9 @@ class VesselSummary:
     value: Interval
     to_input: Interval | None = None
     p: float | None = None
+    pairs: int | None = None
     recovered: Interval | None = None
+    recovered_from: int | None = None
     undefined: str = ""
 
 

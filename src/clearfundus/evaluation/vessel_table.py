@@ -76,6 +76,8 @@ def _summaries(group: _Group, seed: int) -> Iterator[VesselSummary]:
             value=mean,
             to_input=changed.difference if changed else None,
             p=changed.p if changed else None,
+            pairs=changed.count if changed else None,
             recovered=shared.share if shared else None,
+            recovered_from=shared.count if shared else None,
             undefined=shared.reason if shared else "",
         )

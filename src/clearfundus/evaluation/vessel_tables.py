@@ -76,5 +76,6 @@ def _told(one: VesselSummary, count: str) -> list[str]:
         share, low, high = (
             format_number(100 * end, 0) for end in (one.recovered.mean, one.recovered.low, one.recovered.high)
         )
-        recovered = f"recovered {share} % [{low}, {high}]"
-    return [p, recovered, count]
+        fewer = "" if one.recovered_from == one.pairs else f", of {one.recovered_from}"
+        recovered = f"recovered {share} % [{low}, {high}]{fewer}"
+    return [p, recovered, count if one.pairs == one.count else f"{one.pairs} pairs"]

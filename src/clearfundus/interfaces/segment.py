@@ -87,7 +87,8 @@ def find_vessels(photo: "Photo", note: "Note", *, segmenter: "Segmenter") -> "Fo
         "shape": list(mask.shape),
         "field_diameter": tracking.diameter,
         "threshold": found.threshold,
-        "reason": tracking.reason,
+        "reason": found.reason,
+        "reason_of_trees": tracking.reason,
         "measures": measures,
     }
     probability = np.rint(found.probability_in_photo * PROBABILITY_STEPS).astype(np.uint16)

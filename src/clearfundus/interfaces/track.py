@@ -145,12 +145,13 @@ def find_track(photo: "Photo", note: "Note", *, segmenter: "Segmenter", start: P
     tracks = track_from(found, start) if end is None else (track_between(found, start, end),)
     shape, provenance = photo.pixels.shape[:2], provenance_of(photo, note)
     length = sum(one.length for one in tracks)
+    reason = "" if length else "no vessel at that point"
     return Found(
         contents=(
             drawing(photo, draw_tracks(photo.pixels, tracks), note),
-            to_text(tracks_to_json(tracks, shape, provenance)),
-            to_text(tracks_to_geojson(tracks, shape, provenance)),
+            to_text(tracks_to_json(tracks, shape, provenance, reason)),
+            to_text(tracks_to_geojson(tracks, shape, provenance, reason)),
         ),
-        reason="" if length else "no vessel at that point",
+        reason=reason,
         told={"length": length, "stops": [one.stop for one in tracks]},
     )

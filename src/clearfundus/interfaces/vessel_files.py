@@ -177,7 +177,10 @@ def _make(job: Job, *, task: Task, overwrite: bool, made: dict[Job, Found]) -> O
     found = task.find(photo, note)
     encoded = [_encode(content, note) for content in found.contents]  # all of them before any file is written
     make_folder(job.target.parent)
-    for file, content in zip(files, encoded, strict=True):
+    if overwrite:
+        job.target.unlink(missing_ok=True)
+    # the first file, which says that all are made, comes last: what is cut off in between is not taken for finished
+    for file, content in reversed(list(zip(files, encoded, strict=True))):
         if isinstance(content, Photo):
             write_photo(content, file, overwrite=overwrite, inputs=(job.source,))
         else:

@@ -88,13 +88,16 @@ def tracking_from_json(data: Mapping[str, Any]) -> Exported:
     return Exported(tracking=tracking, provenance=dict(data["provenance"]))
 
 
-def tracks_to_json(tracks: Sequence[Track], shape: tuple[int, int], provenance: Mapping[str, str]) -> Json:
+def tracks_to_json(
+    tracks: Sequence[Track], shape: tuple[int, int], provenance: Mapping[str, str], reason: str = ""
+) -> Json:
     """Return single tracks as plain data.
 
     Args:
         tracks: The tracks.
         shape: Height and width of the picture.
         provenance: How they came to be.
+        reason: Why they are empty; empty itself if they are not.
     """
     return {
         "schema": SCHEMA,
@@ -102,6 +105,7 @@ def tracks_to_json(tracks: Sequence[Track], shape: tuple[int, int], provenance: 
         "convention": CONVENTION["json"],
         "provenance": dict(provenance),
         "shape": list(shape),
+        "reason": reason,
         "tracks": [
             {"polyline": track.polyline.tolist(), "length": track.length, "stop": track.stop} for track in tracks
         ],
@@ -135,20 +139,23 @@ def tracking_to_geojson(tracking: Tracking, provenance: Mapping[str, str]) -> Js
     return _collection(lines + points, tracking.shape, provenance, tracking.reason)
 
 
-def tracks_to_geojson(tracks: Sequence[Track], shape: tuple[int, int], provenance: Mapping[str, str]) -> Json:
+def tracks_to_geojson(
+    tracks: Sequence[Track], shape: tuple[int, int], provenance: Mapping[str, str], reason: str = ""
+) -> Json:
     """Return single tracks as a GeoJSON FeatureCollection; empty tracks are left out.
 
     Args:
         tracks: The tracks.
         shape: Height and width of the picture.
         provenance: How they came to be.
+        reason: Why they are empty; empty itself if they are not.
     """
     lines = [
         _feature(track.polyline, track=index, length=round(track.length, DIGITS), stop=track.stop)
         for index, track in enumerate(tracks)
         if len(track.polyline)
     ]
-    return _collection(lines, shape, provenance)
+    return _collection(lines, shape, provenance, reason)
 
 
 def _feature(polyline: Points, **properties: object) -> Json:
