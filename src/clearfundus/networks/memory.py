@@ -11,7 +11,7 @@ from clearfundus.networks.generator import SIDE_MULTIPLE, GeneratorSettings
 LEAST_ROWS = 16
 """Rows in a strip below which the rows computed twice, and the calls, would cost more than the memory is worth."""
 MOST_ROWS = 256
-"""Rows in a strip above which nothing is gained any more (measured at 512 pixels, two cores)."""
+"""Rows in a strip above which little is gained any more (512 pixels, one thread, measured on a busy machine)."""
 FULL_SCALE_COPIES = 3
 """Instance norm in one pass holds the features three times: as they came, in plain layout, and normalised."""
 MEBIBYTE = 2**20
