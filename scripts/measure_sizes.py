@@ -45,10 +45,13 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="folder as for clearfundus evaluate")
     parser.add_argument("--diameters", type=int, nargs="+", default=[1000, 2000, 3500])
     parser.add_argument("--degradations", nargs="+", default=[model for model, _ in DEGRADATIONS])
+    parser.add_argument("--sizes", nargs="+", default=[str(size) for size in SIZES])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    methods = {str(size): prepare_method("gan", device="cpu", size=size) for size in SIZES}
+    methods = {
+        str(size): prepare_method("gan", device="cpu", size=size) for size in SIZES if str(size) in arguments.sizes
+    }
     for diameter in arguments.diameters:
         for model, severity in DEGRADATIONS:
             if model in arguments.degradations:

@@ -93,7 +93,7 @@ def test_guided_carries_the_change_by_the_guided_filter(tiny_weights: Path) -> N
     side = round(200 * 64 / field.diameter)
     small = cv2.resize(photo.pixels, (side, side), interpolation=cv2.INTER_AREA)
     change = run_generator(model.network, small) - small
-    gain, offset = fit_affine(small, change, radius=2, deviation=0.01)  # 4 / 512 of 64, but 2 at least
+    gain, offset = fit_affine(small, change, radius=2, deviation=0.03)  # 4 / 512 of 64, but 2 at least
     expected = np.clip(apply_affine(photo.pixels, gain, offset), 0, 1)
     result = gan(photo, field, model=model, size="guided").pixels
     assert np.allclose(result, expected, atol=1e-6)
