@@ -1,4 +1,6 @@
-"""What each segmenter is worth: `python scripts/measure_segmenters.py VESSELS > docs/vessels_measured.md`.
+"""What each segmenter is worth: `python scripts/measure_segmenters.py VESSELS` prints tables.
+
+They are the first part of docs/vessels_measured.md; `measure_tracking.py` and `make figure3` gave the others.
 
 VESSELS holds the folders `chase_db1`, `hrf` and `les_av` with their labels; which eyes are measured stands in
 `configs/vessels_split.json`. Pixels are scored at the photographs' own size, centrelines and topology at the scale of

@@ -89,6 +89,9 @@ def answer(enhanced: Pixels, pixels: Pixels, inside: Mask) -> float:
         enhanced: What it made, (H, W, 3) in [0, 1]; values that were clipped do not count.
         pixels: What it was given, (H, W, 3).
         inside: (H, W), true on the retina.
+
+    Returns:
+        In [0, 1]; 0 also where nothing was changed.
     """
     left = spread = 0.0
     for channel in range(3):
