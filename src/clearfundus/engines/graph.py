@@ -41,7 +41,7 @@ def build_graph(settings: GeneratorSettings, arrays: Arrays) -> "ModelProto":
     """
     import onnx
 
-    layers = _Layers(arrays, settings.norm)
+    layers = _Layers(arrays, settings)
     _generator(layers, settings)
     if left := arrays.keys() - layers.used:
         raise WeightsError(f"the weights do not fit the generator they name: it has no {', '.join(sorted(left)[:3])}")
@@ -92,8 +92,8 @@ def _finish(layers: "_Layers", settings: GeneratorSettings, output: str) -> None
 class _Layers:
     """The nodes and constants of a graph, as they are added one after the other; each call returns a tensor's name."""
 
-    def __init__(self, arrays: Arrays, norm: str) -> None:
-        self.arrays, self.norm = arrays, norm
+    def __init__(self, arrays: Arrays, settings: GeneratorSettings) -> None:
+        self.arrays, self.settings = arrays, settings
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self.used: set[str] = set()
@@ -143,7 +143,7 @@ class _Layers:
         return self.add("Resize", [features, "", scales], **how)
 
     def normalise(self, features: str) -> str:
-        if self.norm == "none":
+        if self.settings.norm == "none":
             return features
         channels = self._channels[features]
         one = self._constant(f"{features}.one", np.ones(channels, np.float32))
@@ -151,7 +151,10 @@ class _Layers:
         return self.add("InstanceNormalization", [features, one, zero], epsilon=NORM_EPSILON)
 
     def activate(self, features: str) -> str:
-        return self.add("Relu", [self.normalise(features)])
+        normal = self.normalise(features)
+        if self.settings.leak == 0:
+            return self.add("Relu", [normal])
+        return self.add("LeakyRelu", [normal], alpha=self.settings.leak)
 
     def _weights(self, name: str, shape: tuple[int, int, int], channels: int) -> list[str]:
         weight = self._weight(f"{name}.weight", (*shape, shape[2]))

@@ -19,6 +19,11 @@ SKIP_HEAD_SCALE = 0.1  # a generator with the global skip starts near the identi
 RESIDUAL_SCALE = 0.1  # without norm a residual branch starts small, lest the features grow from block to block
 
 
+def activation(leak: float) -> nn.Module:
+    """Return a ReLU, or one whose slope below 0 is `leak`."""
+    return nn.LeakyReLU(leak, inplace=True) if leak > 0 else nn.ReLU(inplace=True)
+
+
 def _norm(norm: str) -> nn.Module:
     return InstanceNorm() if norm == "instance" else nn.Identity()
 
@@ -26,13 +31,13 @@ def _norm(norm: str) -> nn.Module:
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions, each followed by instance norm, added to the input."""
 
-    def __init__(self, channels: int, norm: str) -> None:
+    def __init__(self, channels: int, norm: str, leak: float) -> None:
         """Build a block that keeps `channels` channels."""
         super().__init__()
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1),
             _norm(norm),
-            nn.ReLU(inplace=True),
+            activation(leak),
             nn.Conv2d(channels, channels, 3, padding=1),
             _norm(norm),
         )
@@ -42,21 +47,21 @@ class ResidualBlock(nn.Module):
         return cast("Tensor", features + self.body(features))
 
 
-def _down(channels: int, norm: str) -> list[nn.Module]:
+def _down(channels: int, norm: str, leak: float) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
         _norm(norm),
-        nn.ReLU(inplace=True),
+        activation(leak),
     ]
 
 
-def _up(channels: int, upsample: str, norm: str) -> list[nn.Module]:
+def _up(channels: int, upsample: str, norm: str, leak: float) -> list[nn.Module]:
     half = channels // 2
     if upsample == "transposed":
         grow: list[nn.Module] = [nn.ConvTranspose2d(channels, half, 3, stride=2, padding=1, output_padding=1)]
     else:
         grow = [nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(channels, half, 3, padding=1)]
-    return [*grow, _norm(norm), nn.ReLU(inplace=True)]
+    return [*grow, _norm(norm), activation(leak)]
 
 
 class Generator(nn.Module):
@@ -66,13 +71,13 @@ class Generator(nn.Module):
         """Build the network and draw its weights with torch's current generator."""
         super().__init__()
         self.settings = settings
-        width, norm, upsample = settings.width, settings.norm, settings.upsample
+        width, norm, leak, upsample = settings.width, settings.norm, settings.leak, settings.upsample
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(norm), nn.ReLU(inplace=True)
+            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect"), _norm(norm), activation(leak)
         )
-        self.down = nn.Sequential(*_down(width, norm), *_down(2 * width, norm))
-        self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width, norm) for _ in range(settings.blocks)))
-        self.up = nn.Sequential(*_up(4 * width, upsample, norm), *_up(2 * width, upsample, norm))
+        self.down = nn.Sequential(*_down(width, norm, leak), *_down(2 * width, norm, leak))
+        self.bottleneck = nn.Sequential(*(ResidualBlock(4 * width, norm, leak) for _ in range(settings.blocks)))
+        self.up = nn.Sequential(*_up(4 * width, upsample, norm, leak), *_up(2 * width, upsample, norm, leak))
         self.head = nn.Conv2d(width, 6 if settings.gain else 3, 7, padding=3, padding_mode="reflect")
         draw_weights(self)
         if norm == "none":
@@ -85,7 +90,7 @@ class Generator(nn.Module):
         """Draw weights that keep the features' scale by themselves, the residual branches small (He et al. 2015)."""
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.kaiming_normal_(layer.weight, a=self.settings.leak)
         with torch.no_grad():
             for name, weight in self.bottleneck.named_parameters():
                 if name.endswith("body.3.weight"):  # the second convolution of each block

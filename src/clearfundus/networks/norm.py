@@ -21,7 +21,7 @@ PART_PIXELS = 4096
 class Moments(NamedTuple):
     """Of some pixels; float32 or wider."""
 
-    count: int
+    pixels: int
     mean: Tensor
     """(C)"""
     variance: Tensor
@@ -63,7 +63,7 @@ def merge(parts: list[Moments]) -> Moments:
     """Return the moments of all parts together, in float64."""
     means = torch.stack([part.mean for part in parts]).double()
     variances = torch.stack([part.variance for part in parts]).double()
-    counts = torch.tensor([part.count for part in parts], dtype=torch.float64, device=means.device)
+    counts = torch.tensor([part.pixels for part in parts], dtype=torch.float64, device=means.device)
     shares = (counts / counts.sum())[:, None]
     mean = (shares * means).sum(0)
     return Moments(int(counts.sum()), mean, (shares * (variances + (means - mean) ** 2)).sum(0))

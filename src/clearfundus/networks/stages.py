@@ -34,11 +34,13 @@ class Stage(ABC):
         weight: As in the network's own layer.
         bias: One number for each channel of the output.
         height: Rows of the whole output.
+        leak: Slope below 0 of the activation behind it.
     """
 
     weight: Tensor
     bias: Tensor
     height: int
+    leak: float = 0.0
     output_axis: ClassVar[int] = 0
     """Axis of the weight along which the output's channels lie."""
 
@@ -143,7 +145,7 @@ class Head(Stage):
 
 
 def compute_rows(stages: Sequence[Stage], source: Source, rows: Rows) -> Tensor:
-    """Compute rows of the last stage's output, whatever lies before it anew; a ReLU stands between any two stages.
+    """Compute rows of the last stage's output, and what lies before it anew, activated between any two stages.
 
     Args:
         stages: One after the other.
@@ -152,7 +154,10 @@ def compute_rows(stages: Sequence[Stage], source: Source, rows: Rows) -> Tensor:
     """
     *before, stage = stages
     needed = stage.input_rows(rows)
-    return stage.compute(compute_rows(before, source, needed).relu_() if before else source(needed), rows)
+    if not before:
+        return stage.compute(source(needed), rows)
+    features = nn.functional.leaky_relu_(compute_rows(before, source, needed), before[-1].leak)
+    return stage.compute(features, rows)
 
 
 def strips(height: int, rows: int) -> list[Rows]:

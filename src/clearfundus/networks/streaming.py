@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu_
 
 from clearfundus.errors import SettingsError
 from clearfundus.networks.blocks import run_blocks
@@ -55,7 +56,7 @@ def run_in_strips(network: Generator, pixels: Pixels, *, rows: int) -> Pixels:
         picture = _Picture(pixels, next(network.parameters()).device)
         kept = _shrink(network, picture, rows)
         blocks = cast("Iterable[ResidualBlock]", network.bottleneck)
-        run_blocks(blocks, kept, rows // SIDE_MULTIPLE, network.settings.norm)
+        run_blocks(blocks, kept, rows // SIDE_MULTIPLE, network.settings)
         return _enlarge(network, picture, kept, rows)
 
 
@@ -91,7 +92,8 @@ def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
     layers = [network.stem[0], network.down[0], network.down[3]]
     kinds: list[type[Stage]] = [Stem, Down, Down]
     heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
-    stages = [_stage(*each) for each in zip(kinds, layers, heights, strict=True)]
+    leak = network.settings.leak
+    stages = [_stage(*each, leak) for each in zip(kinds, layers, heights, strict=True)]
     if network.settings.norm == "instance":
         stages = [*_with_norms(stages[:-1], picture.rows_around, (rows, rows // 2)), stages[-1]]
     norm = StripNorm(network.settings.norm)
@@ -102,7 +104,7 @@ def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
         _inside(kept, strip).copy_(features)
         norm.add(features)
     for strip in quarter:
-        norm.apply(_inside(kept, strip)).relu_()
+        leaky_relu_(norm.apply(_inside(kept, strip)), network.settings.leak)
     return kept
 
 
@@ -110,7 +112,10 @@ def _enlarge(network: Generator, picture: _Picture, kept: Tensor, rows: int) -> 
     """Run upsamplings and head over what `_shrink` and the blocks have left; return the picture."""
     up = TransposedUp if network.settings.upsample == "transposed" else ResizeUp
     convolutions = [layer for layer in network.up if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
-    stages = [_stage(up, layer, picture.height // scale) for layer, scale in zip(convolutions, (2, 1), strict=True)]
+    stages = [
+        _stage(up, layer, picture.height // scale, network.settings.leak)
+        for layer, scale in zip(convolutions, (2, 1), strict=True)
+    ]
 
     def features(strip: Rows) -> Tensor:
         return _inside(kept, strip)
@@ -138,9 +143,9 @@ def _with_norms(stages: Sequence[Stage], source: Source, rows: Sequence[int]) ->
     return normal
 
 
-def _stage(kind: type[Stage], layer: nn.Module, height: int) -> Stage:
+def _stage(kind: type[Stage], layer: nn.Module, height: int, leak: float = 0.0) -> Stage:
     convolution = cast("nn.Conv2d", layer)
-    return kind(weight=convolution.weight, bias=cast("Tensor", convolution.bias), height=height)
+    return kind(weight=convolution.weight, bias=cast("Tensor", convolution.bias), height=height, leak=leak)
 
 
 def _zeros(network: Generator, picture: _Picture) -> Tensor:

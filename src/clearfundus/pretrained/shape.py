@@ -22,6 +22,8 @@ class GeneratorSettings:
             amplified where it would have to be drawn anew. The paper has none.
         norm: "instance" (paper) or "none". Instance norm takes the contrast and the level of a picture away, which
             are what haze changes; without it the network sees them, and treats every part of a picture alike.
+        leak: Slope of the activations below 0; 0 is the ReLU of the paper. Without norm a channel of a ReLU may fall
+            below 0 for good, and the network with it.
     """
 
     width: int = 64
@@ -30,6 +32,7 @@ class GeneratorSettings:
     skip: bool = False
     gain: bool = False
     norm: Literal["instance", "none"] = "instance"
+    leak: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a gain without the skip.

@@ -90,7 +90,7 @@ class Batches:
     def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
         clear, settings = self.photographs.clear, self.settings
         made = [
-            cut_degraded_pair(clear[i], settings.data.crop, settings.simulated.degrade, random)
+            cut_degraded_pair(clear[i], settings.data.crop, settings.simulated, random)
             for i in self._indices(len(clear), step, size, "simulated")
         ]
         return [degraded for degraded, _ in made], [truth for _, truth in made]

@@ -43,6 +43,30 @@ class DataSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MixSettings:
+    """How often a simulated pair is made by another model than the scatter of `SimulatedSettings.degrade`.
+
+    Attributes:
+        peli: Share of pairs made by `peli`; see `clearfundus.fundus.degradations`.
+        arcnet: The same for `arcnet`.
+        cofe: The same for `cofe`.
+        focus: The same for `focus`.
+        severity: Range of their severity, in [0, 1].
+    """
+
+    peli: float = 0.0
+    arcnet: float = 0.0
+    cofe: float = 0.0
+    focus: float = 0.0
+    severity: tuple[float, float] = (0.1, 1.0)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Model to its share; what is left to 1 is the scatter's."""
+        return {"peli": self.peli, "arcnet": self.arcnet, "cofe": self.cofe, "focus": self.focus}
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatedSettings:
     """The stage before the unpaired one: clear photographs and their degraded copies. Not in the paper.
 
@@ -53,7 +77,8 @@ class SimulatedSettings:
         gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
         scales: At how many scales, each half the one before, the gradients are compared.
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
-        degrade: Ranges of the degradations.
+        degrade: Ranges of the scatter.
+        mix: How often other models take its place.
     """
 
     steps: int = 0
@@ -63,6 +88,7 @@ class SimulatedSettings:
     scales: int = 1
     blurrer_every: int = 0
     degrade: DegradeSettings = field(default_factory=DegradeSettings)
+    mix: MixSettings = field(default_factory=MixSettings)
 
     @property
     def loss_terms(self) -> tuple[float, int]:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clearfundus.errors import PhotoError, SettingsError
-from clearfundus.fundus.degrade import DegradeSettings, degrade_pixels, draw_degradation
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.photo import READABLE_SUFFIXES, Mask, Pixels, read_photo
-from clearfundus.training.config import DataSettings
+from clearfundus.training.config import DataSettings, SimulatedSettings
+from clearfundus.training.simulate import simulate
 
 Value = TypeVar("Value", np.uint8, np.float32)
 
@@ -109,7 +109,7 @@ def cut_square(specimen: Specimen, side: int, random: np.random.Generator) -> Pi
 
 
 def cut_degraded_pair(
-    specimen: Specimen, side: int, settings: DegradeSettings, random: np.random.Generator
+    specimen: Specimen, side: int, settings: SimulatedSettings, random: np.random.Generator
 ) -> tuple[Pixels, Pixels]:
     """Degrade a clear photograph and cut the same random square from both.
 
@@ -117,7 +117,7 @@ def cut_degraded_pair(
         The degraded and the clear square, each (side, side, 3), float32 in [0, 1].
     """
     clear = specimen.pixels.astype(np.float32) / np.float32(255)
-    degraded = degrade_pixels(clear, Field(mask=specimen.mask), draw_degradation(random, settings))
+    degraded = simulate(clear, Field(mask=specimen.mask), settings, random)
     both = _cut(np.concatenate([degraded, clear], axis=2), specimen, side, random)
     return both[..., :3], both[..., 3:]
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clearfundus.training.config import RunSettings
 
 GENERATOR_LOSSES = ("adversarial", "feature", "image", "identity", "simulated")
+SHARES_TOLERANCE = 1e-9  # of 0.3 + 0.3 + 0.4
 LAYERS = 5  # convolutions of a discriminator
 
 
@@ -47,6 +48,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "data.gain_jitter": _within(0, 0.5),
         "generator.width": _at_least(1),
         "generator.blocks": _at_least(1),
+        "generator.leak": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),
         "discriminator.width": _at_least(1),
         "simulated.steps": _at_least(0),
         "simulated.scales": Range("a whole number from 1 to 5", lambda value: bool(1 <= value <= 5)),
@@ -60,6 +62,8 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "simulated.degrade.light": _within(0, 1),
         "simulated.degrade.noise": _within(0, 1),
         "simulated.degrade.untouched": _within(0, 1),
+        "simulated.mix.severity": _span(1),
+        **{f"simulated.mix.{name}": _within(0, 1) for name in ("peli", "arcnet", "cofe", "focus")},
         "unpaired.steps": _at_least(0),
         "unpaired.batch": _at_least(1),
         "unpaired.learning_rate": POSITIVE,
@@ -95,5 +99,8 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
         raise SettingsError(f"{where} [data]: diameter: found {diameter}, expected at least the crop, {crop}")
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
+    shares = sum(settings.simulated.mix.shares.values())
+    if shares > 1 + SHARES_TOLERANCE:
+        raise SettingsError(f"{where} [simulated.mix]: found shares of {shares:g} in all, expected 1 at most")
     if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")

@@ -27,6 +27,8 @@ from clearfundus.version import __version__
 
 SETTINGS_FILE = "settings.json"
 LOG_FILE = "log.jsonl"
+SNAPSHOTS = "snapshots"
+"""Folder of the weights as they were at each validation, for a checkpoint to be chosen from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +123,7 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
             began, since = time.perf_counter(), state.step
         if first and (state.step % every.validate == 0 or last):
             yield _log(_event("validation", state, settings, validate(state.average, held_out, settings)), folder)
+            _save_generators(state, settings, folder / SNAPSHOTS / f"{state.step:08d}")
         if first and (state.step % every.sample == 0 or last):
             sheet = folder / "samples" / f"{state.step:08d}.png"
             write_photo(sample_sheet(state.average, held_out), sheet, overwrite=True)
@@ -240,6 +243,7 @@ def _step_of(line: str) -> float:
 
 def _save_generators(state: State, settings: RunSettings, folder: Path) -> None:
     """Save the averaged generators as weights files."""
+    folder.mkdir(parents=True, exist_ok=True)
     roles: tuple[Role, ...] = ("enhancer", "blurrer")
     card = {
         "steps": str(state.step),

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearfundus.fundus.degrade import degrade_pixels, draw_degradation
 from clearfundus.fundus.field import Field
 from clearfundus.networks.inference import run_generator
 from clearfundus.photo import Mask, Photo, Pixels
@@ -15,6 +14,7 @@ from clearfundus.training.batches import Photographs
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen
 from clearfundus.training.schedule import random_at
+from clearfundus.training.simulate import simulate
 from clearfundus.training.step import Translator
 
 MOST_PHOTOGRAPHS = 8  # of each side; enough to see a trend, cheap enough to do often
@@ -69,8 +69,8 @@ def _on_blurry(enhance: Translate, blur: Translate, specimen: Specimen, random: 
 def _on_clear(enhance: Translate, specimen: Specimen, settings: RunSettings, index: int) -> Figures:
     inside, clear = specimen.mask, _float(specimen)
     same = enhance(clear)
-    drawn = draw_degradation(random_at(settings.seed, "validation", index), settings.simulated.degrade)
-    degraded = degrade_pixels(clear, Field(mask=inside), drawn)
+    random = random_at(settings.seed, "validation", index)
+    degraded = simulate(clear, Field(mask=inside), settings.simulated, random)
     shift = np.abs(same[inside].mean(0) - clear[inside].mean(0))
     return {
         "identity_error": _error(same, clear, inside),
