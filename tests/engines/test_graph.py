@@ -18,6 +18,7 @@ SHAPES = [
     GeneratorSettings(width=4, blocks=1, norm="none", upsample="resize"),
     GeneratorSettings(width=4, blocks=3, skip=True, gain=True, norm="none"),
     GeneratorSettings(width=8, blocks=1, skip=True, gain=True, upsample="resize"),
+    GeneratorSettings(width=4, blocks=2, skip=True, gain=True, norm="none", upsample="resize", leak=0.1),
 ]
 
 

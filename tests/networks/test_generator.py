@@ -161,6 +161,15 @@ def test_without_norm_the_network_sees_level_and_contrast_and_keeps_the_features
     assert torch.allclose(faint, deep / 2, atol=1e-5)  # with norm both would be the same
 
 
+def test_with_a_leak_what_lies_below_0_still_answers() -> None:
+    x = picture()
+    for leak, answers in ((0.0, False), (0.1, True)):
+        network = seeded(width=4, blocks=1, norm="none", leak=leak)
+        with torch.no_grad():
+            network.up[-3].bias.fill_(-100)  # the last convolution before the head
+            assert bool(network(x).std((2, 3)).max() > 1e-3) is answers
+
+
 @pytest.mark.parametrize("norm", ["instance", "none"])
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_gradient_is_the_slope_in_channels_last_layout_for_one_picture_and_for_more(norm: str, count: int) -> None:

@@ -46,6 +46,18 @@ def test_a_channel_without_contrast_becomes_0() -> None:
     assert instance_norm(torch.full((1, 2, 4, 4), 0.3)).abs().max() < 1e-4  # rounding, over the root of eps
 
 
-def test_without_a_gradient_there_is_nothing_to_mend() -> None:
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("layout", FORMATS)
+def test_without_a_gradient_it_is_the_same(count: int, layout: torch.memory_format) -> None:
     with torch.inference_mode():
-        assert torch.allclose(instance_norm(drawn(1, 0)), by_arithmetic(drawn(1, 0)))
+        found = instance_norm(drawn(count, 0).contiguous(memory_format=layout))
+        assert torch.allclose(found, by_arithmetic(drawn(count, 0)))
+
+
+def test_in_fp32_a_large_picture_is_normalised_as_exactly_as_a_small_one() -> None:
+    # all pixels summed at once, as torch's batch norm does in this layout, would be off by more than 1e-4
+    large = 3 * torch.randn((1, 4, 1024, 1024), generator=torch.Generator().manual_seed(0)) + 10
+    with torch.inference_mode():
+        found = instance_norm(large.contiguous(memory_format=torch.channels_last))
+        assert found.is_contiguous(memory_format=torch.channels_last)
+        assert (found - by_arithmetic(large.double())).abs().max() < 5e-6
