@@ -81,6 +81,25 @@ def test_the_labels_tell_source_weights_and_seconds(
         assert tile.lines[1].endswith(" s")
 
 
+def test_one_method_stands_beside_itself_with_other_weights(
+    run: Run, eye: Path, tmp_path: Path, tiny_weights: Path, tiles: list[Tile]
+) -> None:
+    assert run(eye, "-o", tmp_path / "sheet.png", "--methods", f"gan:{tiny_weights},gan:compact-skip")[0] == 0
+    assert [tile.heading for tile in tiles] == ["input", "gan:tiny", "gan:compact-skip"]
+    assert [tile.lines[1].split()[0] for tile in tiles[1:]] == ["tiny", "compact-skip"]
+    assert not np.array_equal(tiles[1].views[0], tiles[2].views[0])
+
+
+def test_weights_that_share_a_name_are_not_shown_as_two(
+    run: Run, eye: Path, tmp_path: Path, tiny_weights: Path
+) -> None:
+    copy = tmp_path / "other.safetensors"
+    copy.write_bytes(tiny_weights.read_bytes())
+    code, _, err = run(eye, "-o", tmp_path / "sheet.png", "--methods", f"gan:{tiny_weights},gan:{copy}")
+    assert code == 2
+    assert "found two that are called gan:tiny" in err
+
+
 def test_a_tile_shows_what_enhance_makes_and_the_same_part_in_every_tile(tiles: list[Tile]) -> None:
     photo = blur_fundus(draw_fundus(128))
     made = compare_photo(photo, prepare_contestants(["clahe"]))

@@ -74,6 +74,19 @@ def test_three_sets_become_a_table_with_the_means_of_every_method(run: Run, eyes
     assert (out / "report.html").read_text(encoding="utf-8").startswith("<!")
 
 
+def test_one_method_is_judged_beside_itself_with_other_weights(run: Run, eyes: Path, tiny_weights: Path) -> None:
+    words = ["--blurry", eyes / "blurry", "-o", eyes / "out", "--weights", tiny_weights, "--device", "cpu", *QUICK]
+    assert run(*words, "--methods", "gan,gan:compact-skip")[0] == 0
+    found = load_evaluation(eyes / "out")
+    assert list(dict.fromkeys(one.method for one in found.summaries)) == ["input", "gan", "gan:compact-skip"]
+    hashes = {name: one["sha256"] for name, one in found.run["weights"].items()}
+    assert hashes == {
+        name: cf.load_weights(path).sha256
+        for name, path in (("gan", tiny_weights), ("gan:compact-skip", "compact-skip"))
+    }
+    assert len({path.read_bytes() for path in found.pictures.values()}) == 3 * 2
+
+
 def test_run_again_it_measures_nothing_and_with_other_settings_it_refuses(run: Run, eyes: Path) -> None:
     words = ["--blurry", eyes / "blurry", "-o", eyes / "out", "--methods", "clahe"]
     assert run(*words, *QUICK)[0] == 0

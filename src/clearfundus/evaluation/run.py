@@ -5,6 +5,7 @@ fails is left out of all of them, and named; else the methods would be compared 
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -25,6 +26,8 @@ from clearfundus.photo import Photo, write_photo
 from clearfundus.version import __version__
 
 REFERENCE = "reference"
+UNSAFE = r"[^\w.-]"
+"""What stands in no file's name on every system; the name of a method with weights of its own has a colon."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,4 +229,4 @@ def _save(photo: Photo, path: Path, note: Mapping[str, str]) -> None:
 def _pictures(plan: Plan, case: Case, folder: Path) -> dict[str, Path]:
     """Return where the input's, every method's and the reference's pictures lie."""
     names = [INPUT, *plan.methods, *([] if case.set == "blurry" else [REFERENCE])]
-    return {name: folder / PICTURES / case.set / case.photograph / f"{name}.png" for name in names}
+    return {name: folder / PICTURES / case.set / case.photograph / f"{re.sub(UNSAFE, '-', name)}.png" for name in names}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 METHODS_HELP = (
     f"Names with commas between, of {', '.join(SHORT_SOURCES)}. Unset: all; then a method whose optional package is "
-    "not installed gets a tile that says so. The input is always shown, and is all that identity shows."
+    "not installed gets a tile that says so. The input is always shown, and is all that identity shows. gan:WEIGHTS is "
+    "gan with other weights, by name or file; several may stand beside one another."
 )
 
 

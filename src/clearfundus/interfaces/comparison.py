@@ -27,6 +27,9 @@ Contestants = Mapping[str, PreparedMethod | MissingExtraError]
 INPUT = "identity"
 """The method that changes nothing: it is the input's own tile, which is always there and always the first."""
 
+WEIGHTS_SIGN = ":"
+"""Between a method's name and its weights."""
+
 EXPLANATION = (
     f"Above: the field of view. Below: the framed part, the same in every tile, {DETAIL} times larger; it is where the "
     "photograph shows most structure. Seconds: the method alone, as measured in this run."
@@ -80,9 +83,10 @@ def prepare_contestants(
     """Prepare the methods to compare.
 
     Args:
-        names: Their names; None for all there are. Then a method whose optional package is not installed is there as
-            the error that says so.
-        weights: For the methods that have a network, like the device.
+        names: Their names; a method with a network may come several times, with weights behind a colon, as in
+            "gan:compact-skip"; weights of a file are called by the name inside. None for all there are; then a method
+            whose optional package is not installed is there as the error that says so.
+        weights: For the methods that have a network and name no weights of their own.
         device: Where a network runs.
 
     Raises:
@@ -92,14 +96,15 @@ def prepare_contestants(
         DeviceError: As `prepare_method`.
     """
     chosen = [name for name in METHODS if name != INPUT] if names is None else _without_input(names)
-    takers = [name for name in chosen if name in METHODS and "model" in inspect.signature(METHODS[name]).parameters]
+    takers = [name for name in chosen if _has_network(name)]
     if not chosen:
         prepare_method(INPUT, weights=weights, device=device)  # refuses what only a network takes
     contestants: dict[str, PreparedMethod | MissingExtraError] = {}
     for name in chosen:
         try:
             if name in takers or not takers:  # where no method takes the settings, the first refuses them
-                contestants[name] = prepare_method(name, weights=weights, device=device)
+                method, _, own = name.partition(WEIGHTS_SIGN)
+                _add(contestants, prepare_method(method, weights=own or weights, device=device), by_weights=bool(own))
             else:
                 contestants[name] = prepare_method(name)
         except MissingExtraError as error:
@@ -107,6 +112,21 @@ def prepare_contestants(
                 raise
             contestants[name] = error
     return MappingProxyType(contestants)
+
+
+def _add(
+    contestants: dict[str, PreparedMethod | MissingExtraError], prepared: PreparedMethod, *, by_weights: bool
+) -> None:
+    weights = prepared.weights if by_weights else None
+    name = f"{prepared.name}{WEIGHTS_SIGN}{weights.name}" if weights else prepared.name
+    if name in contestants:
+        raise SettingsError(f"methods: found two that are called {name}, by the name inside the weights; give one")
+    contestants[name] = prepared
+
+
+def _has_network(name: str) -> bool:
+    method = METHODS.get(name.partition(WEIGHTS_SIGN)[0])
+    return method is not None and "model" in inspect.signature(method).parameters
 
 
 def compare_photo(photo: Photo, contestants: Contestants) -> Comparison:
@@ -155,11 +175,12 @@ def _tiles(
     """Yield the contestants' tiles in order; each result is let go before the next is made."""
     results = zip(trials, enhance_with_each(photo, trials), strict=True)
     for name, one in contestants.items():
+        source = SHORT_SOURCES[name.partition(WEIGHTS_SIGN)[0]]
         if isinstance(one, MissingExtraError):
-            yield Tile(heading=name, lines=(SHORT_SOURCES[name],), message=str(one))
+            yield Tile(heading=name, lines=(source,), message=str(one))
             continue
         trial, result = next(results)
-        lines = (SHORT_SOURCES[name], _told(trial))
+        lines = (source, _told(trial))
         if trial.error:
             yield Tile(heading=name, lines=lines, message=f"failed: {trial.error}")
         else:

@@ -19,7 +19,8 @@ Options = TypeVar("Options")
 
 METHODS_HELP = (
     f"Names with commas between, of input, {', '.join(SHORT_SOURCES)}. Unset: all whose packages are installed. The "
-    "input is always judged, too."
+    "input is always judged, too. gan:WEIGHTS is gan with other weights, by name or file; several may stand beside one "
+    "another."
 )
 MODELS_HELP = "A file for a slot, as lpips=FILE; may be given again. Slots: brisque_matlab, niqe_matlab, lpips, fiqa."
 SEGMENTERS_HELP = (
