@@ -1,11 +1,13 @@
-"""Many photographs, one after the other: each ends as done, skipped or failed, and none stops the others."""
+"""Many photographs, a few at a time: each ends as done, skipped or failed, in order, and none stops the others."""
 
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 from types import MappingProxyType
 from typing import Literal
 
@@ -18,6 +20,7 @@ from clearfundus.errors import (
     WeightsError,
 )
 from clearfundus.interfaces.jobs import Job, Jobs
+from clearfundus.interfaces.overlap import choose_workers, map_in_order, refuse_halted, share_cores
 from clearfundus.photo import read_photo, read_provenance, write_photo
 from clearfundus.pipeline import PreparedMethod, enhance
 
@@ -37,7 +40,8 @@ class Outcome:
         reason: Why it was skipped or failed; empty if done.
         width: Of the written file, in pixels; 0 unless done.
         height: Of the written file, in pixels; 0 unless done.
-        seconds: Time spent on it.
+        seconds: Time on the clock from its beginning to its end, waiting included. While others are worked on beside
+            it, these times add up to more than the whole took.
     """
 
     job: Job
@@ -48,8 +52,13 @@ class Outcome:
     seconds: float = 0.0
 
 
-def run_jobs(jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool) -> Iterator[Outcome]:
-    """Enhance photographs one after the other, yielding each outcome as it comes.
+def run_jobs(
+    jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool, workers: int | None = None
+) -> Iterator[Outcome]:
+    """Enhance photographs, several at a time, yielding each outcome in the order of the jobs.
+
+    While the network works on one photograph, the next is read and its field found, and the one before is encoded and
+    written. A method without a network works on several at a time. The files are the same as one after the other.
 
     An output that is there and says it was made from the same file by the same method, weights and parameters is
     skipped; one that says anything else fails, unless `overwrite` is set.
@@ -58,13 +67,18 @@ def run_jobs(jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool) ->
         jobs: What to read and write.
         method: What to do.
         overwrite: Make everything anew.
+        workers: Photographs to work on at a time; None as `choose_workers` decides.
 
     Raises:
-        SettingsError: If the method refuses its settings, which would fail for every photograph alike.
-        WeightsError: Likewise.
-        DeviceError: Likewise.
+        SettingsError: If the number of workers cannot be, or the method refuses its settings, which would fail for
+            every photograph alike.
+        WeightsError: Likewise, if the weights are refused.
+        DeviceError: Likewise, if the device is not there any more.
     """
-    return run_each(jobs, partial(_enhance, method=method, overwrite=overwrite))
+    workers = min(choose_workers(method, workers), len(jobs))
+    if workers > 1:
+        return _run_overlapped(jobs, method, overwrite=overwrite, workers=workers)
+    return run_each(jobs, partial(_enhance, method=method, overwrite=overwrite, halt=Event()))
 
 
 def run_each(jobs: Sequence[Job], work: Callable[[Job], Outcome]) -> Iterator[Outcome]:
@@ -80,24 +94,37 @@ def run_each(jobs: Sequence[Job], work: Callable[[Job], Outcome]) -> Iterator[Ou
         DeviceError: Likewise.
     """
     for job in jobs:
-        started = time.perf_counter()
-        try:
-            outcome = work(job)
-        except (SettingsError, WeightsError, DeviceError):
-            raise
-        except (PhotoError, OSError) as error:
-            outcome = Outcome(job=job, status="failed", reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a fault met in one photograph must not cost the user the others
-            outcome = Outcome(job=job, status="failed", reason=f"unexpected {type(error).__name__}: {error}")
-        yield replace(outcome, seconds=round(time.perf_counter() - started, 3))
+        yield _outcome_of(job, work)
 
 
-def _enhance(job: Job, method: PreparedMethod, *, overwrite: bool) -> Outcome:
+def _run_overlapped(jobs: Sequence[Job], method: PreparedMethod, *, overwrite: bool, workers: int) -> Iterator[Outcome]:
+    halt = Event()
+    with share_cores(method, workers, halt) as shared:
+        work = partial(_enhance, method=shared, overwrite=overwrite, halt=halt)
+        yield from map_in_order(partial(_outcome_of, work=work), jobs, workers=workers, halt=halt)
+
+
+def _outcome_of(job: Job, work: Callable[[Job], Outcome]) -> Outcome:
+    """Work on one photograph; only errors that would meet every other photograph, too, are raised."""
+    started = time.perf_counter()
+    try:
+        outcome = work(job)
+    except (SettingsError, WeightsError, DeviceError, CancelledError):
+        raise
+    except (PhotoError, OSError) as error:
+        outcome = Outcome(job=job, status="failed", reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a fault met in one photograph must not cost the user the others
+        outcome = Outcome(job=job, status="failed", reason=f"unexpected {type(error).__name__}: {error}")
+    return replace(outcome, seconds=round(time.perf_counter() - started, 3))
+
+
+def _enhance(job: Job, method: PreparedMethod, *, overwrite: bool, halt: Event) -> Outcome:
     source = digest_file(job.source)
     if job.target.exists() and not overwrite:
         return judge_existing(job, method.provenance, source)
     photo = enhance(read_photo(job.source), method)
     photo = replace(photo, provenance=MappingProxyType({**photo.provenance, "input": source}))
+    refuse_halted(halt)
     make_folder(job.target.parent)
     write_photo(photo, job.target, overwrite=overwrite, inputs=(job.source,))
     height, width = photo.pixels.shape[:2]
@@ -174,7 +201,18 @@ def summary_of(planned: Jobs, outcomes: Sequence[Outcome], seconds: float) -> st
     counts += f", {len(failed)} failed"
     if planned.ignored:
         counts += f", {planned.ignored} other files ignored"
-    return f"{counts}, in {seconds:.1f} s"
+    rate = f" ({per_minute(outcomes, seconds):.1f} photographs a minute)" if done else ""
+    return f"{counts}, in {seconds:.1f} s{rate}"
+
+
+def per_minute(outcomes: Sequence[Outcome], seconds: float) -> float:
+    """Return how many photographs were done a minute; those skipped or failed do not count.
+
+    Args:
+        outcomes: What became of the photographs.
+        seconds: Time that all of it took, above 0.
+    """
+    return round(60 * len(of_status(outcomes, "done")) / seconds, 1)
 
 
 def paths_of(outcome: Outcome) -> Mapping[str, str]:
