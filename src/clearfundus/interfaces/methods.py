@@ -13,6 +13,7 @@ SHORT_SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "gan": "Zhao et al. 2019",
         "clahe": "Zuiderveld 1994",
+        "flatfield": "after Foracchia et al. 2005",
         "mitra2018": "Mitra et al. 2018, reconstruction",
         "zhou2018": "Zhou et al. 2018",
         "xiong2017": "Xiong et al. 2017, reconstruction",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from clearfundus.fundus.field import Field
 from clearfundus.methods.clahe import clahe
+from clearfundus.methods.flatfield import flatfield
 from clearfundus.methods.gan import gan
 from clearfundus.methods.he2011 import he2011
 from clearfundus.methods.identity import identity
@@ -25,6 +26,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "gan": gan,
         "clahe": clahe,
+        "flatfield": flatfield,
         "mitra2018": mitra2018,
         "zhou2018": zhou2018,
         "xiong2017": xiong2017,
@@ -46,6 +48,7 @@ __all__ = [
     "METHODS",
     "Method",
     "clahe",
+    "flatfield",
     "gan",
     "he2011",
     "identity",
