@@ -21,6 +21,7 @@ MOST_PHOTOGRAPHS = 8  # of each side; enough to see a trend, cheap enough to do 
 SHEET_ROWS = 3
 SHEET_TILE = 256
 LEAST_ENERGY = 1e-9  # far below one 8-bit step a field; keeps a photograph that shows nothing from a division by 0
+RIM_SHARE, MIDDLE_SHARE = 0.03, 0.5  # of the field's radius: so near the edge is rim, deeper than that is middle
 GREEN = 1  # the channel in which vessels stand out
 
 Figures = dict[str, float]
@@ -59,7 +60,7 @@ def _on_blurry(enhance: Translate, blur: Translate, specimen: Specimen, random: 
     noise = random.standard_normal(enhanced.shape, dtype=np.float32)
     noisy = np.clip((np.rint(enhanced * 255) + noise) / np.float32(255), 0, 1, dtype=np.float32)
     return {
-        "sharpness_gain": _tenengrad(enhanced, inside) / _tenengrad(blurry, inside),
+        "sharpness_gain": sharpness(enhanced, inside) / sharpness(blurry, inside),
         "answer": answer(enhanced, blurry, inside),
         "cycle_error": _error(blur(enhanced), blurry, inside),
         "cycle_error_8_bit": _error(blur(noisy), blurry, inside),
@@ -106,6 +107,29 @@ def answer(enhanced: Pixels, pixels: Pixels, inside: Mask) -> float:
     return float(np.sqrt(left / spread)) if spread > 0 else 0.0
 
 
+def rim_change(enhanced: Pixels, pixels: Pixels, inside: Mask) -> tuple[float, float]:
+    """Return how much an enhancer changes the rim of the field, and how much its middle.
+
+    Most clear photographs come from other cameras than most blurry ones, so an enhancer can learn to paint the other
+    camera's rim. Then the first number is well above the second.
+
+    Args:
+        enhanced: What it made, (H, W, 3) in [0, 1].
+        pixels: What it was given, (H, W, 3).
+        inside: (H, W), true on the retina. The picture's own border is no rim.
+
+    Returns:
+        Mean absolute change within 3 % of the field's radius of its edge, and of what lies deeper than half the
+        radius; NaN, both, where the field has no edge in the picture.
+    """
+    depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    radius = Field(mask=inside).diameter / 2
+    rim, middle = inside & (depth <= RIM_SHARE * radius), depth >= MIDDLE_SHARE * radius
+    if inside.all() or not middle.any():
+        return float("nan"), float("nan")
+    return _error(enhanced, pixels, rim), _error(enhanced, pixels, middle)
+
+
 def _float(specimen: Specimen) -> Pixels:
     return specimen.pixels.astype(np.float32) / np.float32(255)
 
@@ -114,7 +138,13 @@ def _error(one: Pixels, other: Pixels, inside: Mask) -> float:
     return float(np.abs(one[inside] - other[inside]).mean())
 
 
-def _tenengrad(pixels: Pixels, inside: Mask) -> float:
+def sharpness(pixels: Pixels, inside: Mask) -> float:
+    """Return the mean gradient energy (Tenengrad) of green inside the field; never 0, so that it can divide.
+
+    Args:
+        pixels: RGB, (H, W, 3) in [0, 1].
+        inside: (H, W), true on the retina.
+    """
     green = np.ascontiguousarray(pixels[..., GREEN])
     across, down = cv2.Sobel(green, cv2.CV_32F, 1, 0), cv2.Sobel(green, cv2.CV_32F, 0, 1)
     return max(float((across**2 + down**2)[inside].mean()), LEAST_ENERGY)
