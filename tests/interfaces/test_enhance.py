@@ -72,6 +72,7 @@ def test_json_says_everything_and_nothing_else_is_on_standard_output(run: Run, f
         "height": 96,
     }
     assert report["seconds"] > 0
+    assert report["per_minute"] == round(60 * 3 / report["seconds"], 1)
 
 
 def test_progress_is_one_plain_line_a_photograph_where_there_is_no_terminal(
@@ -260,6 +261,7 @@ def test_real_photographs_change_in_their_field_only(run: Run, data_folder: Path
         (["-o", "OUT", "--size", "big"], "--size"),
         (["-o", "OUT", "--memory-limit", "much"], "memory limit: found 'much', expected a number with MiB"),
         (["-o", "OUT", "--method", "clahe", "--memory-limit", "3GiB"], "'clahe' takes no memory limit"),
+        (["-o", "OUT", "--method", "clahe", "--workers", "0"], "workers: found 0, expected 1 or more"),
         (["-o", "OUT", "--quick"], "--quick"),
     ],
 )
