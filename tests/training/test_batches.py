@@ -1,11 +1,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from clearfundus.training.batches import Batches, Photographs
+from clearfundus.training.batches import Batches, Photographs, balanced_indices
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen
 from clearfundus.training.distributed import Ranks
@@ -155,3 +156,36 @@ def test_an_error_in_the_thread_that_makes_batches_reaches_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
         batches.at(0)
     batches.close()
+
+
+def test_every_source_comes_equally_often_and_each_of_its_photographs_too() -> None:
+    sources = ["a"] * 6 + ["b"] + ["c"] * 3
+    drawn = balanced_indices(sources, 0, 3 * 12, 0, "blurry")
+    counts = [drawn.count(index) for index in range(len(sources))]
+    assert counts == [2] * 6 + [12] + [4] * 3  # 12 of each source
+    rounds = [sorted(sources[index] for index in drawn[start : start + 3]) for start in range(0, 36, 3)]
+    assert rounds == [["a", "b", "c"]] * 12
+    assert len({tuple(sources[index] for index in drawn[start : start + 3]) for start in range(0, 36, 3)}) > 1
+
+
+def test_balanced_turns_are_a_function_of_the_position_the_side_and_the_seed() -> None:
+    sources = ["a"] * 6 + ["b"] * 2
+    whole = balanced_indices(sources, 0, 24, 0, "blurry")
+    assert balanced_indices(sources, 9, 15, 0, "blurry") == whole[9:]
+    assert balanced_indices(sources, 0, 24, 1, "blurry") != whole
+    assert balanced_indices(sources, 0, 24, 0, "clear") != whole
+
+
+def test_balanced_batches_hold_each_source_of_each_side_in_turn() -> None:
+    named = [replace(specimen(level), name=f"{'few' if level == 100 else 'many'}_{level}") for level in CLEAR]
+    photographs = Photographs(blurry=PHOTOGRAPHS.blurry, clear=named)
+    settings = tiny_settings(data={"balanced": True}, unpaired={"steps": 6, "batch": 2})
+    batches = Batches(photographs, settings, Ranks(), CPU)
+    found = [batches.at(step) for step in range(6)]
+    batches.close()
+    assert [sum(level == 100 for level in levels(batch.clear)) for batch in found] == [1] * 6
+    # photographs without a source are one source
+    assert sorted(level for batch in found for level in levels(batch.blurry))[::2] == [0, 0, 1, 2, 3, 4]
+    again = Batches(photographs, settings, Ranks(), CPU)
+    assert equal(again.at(4), found[4])
+    again.close()

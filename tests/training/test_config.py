@@ -136,6 +136,7 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("data.diameter", 128, "at least the crop, 256"),
         ("generator.width", 0, "1 or more"),
         ("generator.blocks", 0, "1 or more"),
+        ("generator.leak", 1.0, "a value in [0, 1)"),
         ("discriminator.width", 0, "1 or more"),
         ("simulated.batch", 0, "1 or more"),
         ("simulated.steps", -1, "0 or more"),
@@ -151,12 +152,15 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("simulated.degrade.light", 2.0, "a value in [0, 1]"),
         ("simulated.degrade.noise", -0.1, "a value in [0, 1]"),
         ("simulated.degrade.untouched", 1.1, "a value in [0, 1]"),
+        ("simulated.mix.peli", 1.5, "a value in [0, 1]"),
+        ("simulated.mix.severity", (0.6, 0.4), "low and high, in this order, in [0, 1]"),
         ("unpaired.batch", 0, "1 or more"),
         ("unpaired.learning_rate", -1.0, "more than 0"),
         ("unpaired.discriminator_rate", 0.0, "more than 0"),
         ("unpaired.pool", -1, "0 or more"),
         ("loss.adversarial", -1.0, "0 or more"),
         ("loss.image", -0.1, "0 or more"),
+        ("loss.coarse", -0.1, "0 or more"),
         ("loss.cycle_noise", -1.0, "0 or more"),
         ("loss.feature_layers", 0, "a value in [1, 5]"),
         ("loss.feature_layers", 6, "a value in [1, 5]"),
@@ -179,6 +183,14 @@ def test_a_setting_out_of_range_is_refused_with_what_was_found_and_expected(
 def test_a_run_of_no_steps_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"steps: found 0 in \[simulated\] and \[unpaired\], expected some"):
         settings_from(nested("unpaired.steps", 0), "run.toml")
+
+
+def test_shares_of_more_than_everything_are_refused() -> None:
+    table = {"name": "run", "simulated": {"mix": {"peli": 0.6, "cofe": 0.5}}}
+    with pytest.raises(SettingsError, match=r"run\.toml \[simulated\.mix\]: found shares of 1\.1 in all, expected 1"):
+        settings_from(table, "run.toml")
+    table["simulated"] = {"mix": {"peli": 0.6, "cofe": 0.4}}
+    assert settings_from(table, "run.toml").simulated.mix.cofe == 0.4
 
 
 def test_losses_that_are_all_0_are_refused_if_there_is_an_unpaired_stage() -> None:

@@ -9,7 +9,7 @@ from clearfundus import Photo, SettingsError, write_photo
 from clearfundus.errors import PhotoError
 from clearfundus.fundus.degrade import DegradeSettings
 from clearfundus.training import data
-from clearfundus.training.config import DataSettings
+from clearfundus.training.config import DataSettings, SimulatedSettings
 from clearfundus.training.data import (
     Specimen,
     cut_degraded_pair,
@@ -17,6 +17,7 @@ from clearfundus.training.data import (
     jitter_gain,
     list_photographs,
     read_specimens,
+    source_of,
     stack,
 )
 from drawn import draw_fundus, field_mask
@@ -206,7 +207,8 @@ def test_the_corners_are_drawn_evenly() -> None:
 
 def test_a_degraded_pair_is_the_same_square_of_both() -> None:
     # nothing but haze of one transmission and one veil: degraded = clear * t + veil * (1 - t), pixel by pixel
-    settings = DegradeSettings(transmission=(0.5, 0.5), blur=(0, 0), light=0, noise=0, untouched=0)
+    haze = DegradeSettings(transmission=(0.5, 0.5), blur=(0, 0), light=0, noise=0, untouched=0)
+    settings = SimulatedSettings(degrade=haze)
     specimen, random = mapped(), np.random.default_rng(0)
     for _ in range(10):
         degraded, clear = cut_degraded_pair(specimen, 64, settings, random)
@@ -217,7 +219,8 @@ def test_a_degraded_pair_is_the_same_square_of_both() -> None:
 
 
 def test_an_untouched_pair_is_twice_the_same_square() -> None:
-    degraded, clear = cut_degraded_pair(mapped(), 64, DegradeSettings(untouched=1), np.random.default_rng(0))
+    settings = SimulatedSettings(degrade=DegradeSettings(untouched=1))
+    degraded, clear = cut_degraded_pair(mapped(), 64, settings, np.random.default_rng(0))
     assert np.array_equal(degraded, clear)
 
 
@@ -250,3 +253,8 @@ def test_squares_become_a_channels_last_tensor_in_minus_1_to_1() -> None:
     assert batch[1, :, 1, 2].tolist() == [-0.5, 0, 1]
     assert batch[0, :, 0, 0].tolist() == [-1, -1, -1]
     assert batch.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("name", "source"), [("csdi_h01.jpg", "csdi"), ("a_b_c.png", "a"), ("eye.png", "")])
+def test_the_source_is_what_stands_before_the_first_underscore(name: str, source: str) -> None:
+    assert source_of(name) == source

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from clearfundus.training.config import LossSettings
-from clearfundus.training.losses import adversarial_loss, discriminator_loss, feature_loss, simulated_loss
+from clearfundus.training.losses import adversarial_loss, coarse_loss, discriminator_loss, feature_loss, simulated_loss
 
 
 def patches(*values: float) -> Tensor:
@@ -93,3 +93,21 @@ def test_the_coarser_scales_compare_the_gradients_of_pooled_pictures() -> None:
     nothing = torch.zeros_like(error)
     assert simulated_loss(error, nothing, 3.0, 2).item() == pytest.approx(2.0)
     assert simulated_loss(error, nothing, 3.0).item() == pytest.approx(3.5)
+
+
+def test_the_coarse_loss_leaves_levels_and_vessels_free() -> None:
+    blurry = torch.rand((1, 3, 64, 64), generator=torch.Generator().manual_seed(0)) - 0.5
+    veil = torch.tensor([0.3, -0.1, 0.2]).view(1, 3, 1, 1)
+    stripes = torch.tensor([0.4, -0.4]).repeat(32)  # finer than 16 pixels, and 0 on average
+    assert float(coarse_loss(blurry + veil + stripes, blurry)) < 1e-6
+
+
+def test_the_coarse_loss_of_a_repainted_half_by_hand() -> None:
+    blurry = torch.zeros(1, 3, 64, 64)
+    painted = blurry.clone()
+    painted[:, 0, :, :32] = 0.6  # the mean of red is 0.3, so each cell deviates by 0.3, in one channel of three
+    assert float(coarse_loss(painted, blurry)) == pytest.approx(0.1)
+    painted.requires_grad_(True)
+    coarse_loss(painted, blurry).backward()
+    assert painted.grad is not None
+    assert painted.grad[:, 0].abs().min() > 0

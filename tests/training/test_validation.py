@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from clearfundus.training.batches import Photographs
 from clearfundus.training.data import Specimen
 from clearfundus.training.step import Translator
-from clearfundus.training.validation import answer, as_numbers, sample_sheet, validate
+from clearfundus.training.validation import answer, as_numbers, rim_change, sample_sheet, validate
 from tiny_run import tiny_settings
 
 
@@ -46,6 +48,8 @@ def test_the_identity_changes_nothing_and_loses_nothing() -> None:
     assert found["sharpness_gain"] == pytest.approx(1, abs=1e-5)
     for name in ("identity_error", "color_shift", "restored_error", "degraded_error", "cycle_error"):
         assert found[name] == pytest.approx(0, abs=1e-6)
+    assert found["ssim_clear"] == pytest.approx(1, abs=1e-6)
+    assert found["rim_change"] == pytest.approx(0, abs=1e-6)
     # rounding is exact here, so what is left is noise of deviation 1/255: its mean magnitude is sqrt(2 / pi) of that
     assert found["cycle_error_8_bit"] == pytest.approx(np.sqrt(2 / np.pi) / 255, rel=0.02)
 
@@ -127,3 +131,29 @@ def test_a_sheet_shows_both_cycles_in_order() -> None:
 
 def test_terms_become_numbers() -> None:
     assert as_numbers({"a": torch.tensor(2.5), "b": torch.tensor(1)}) == {"a": 2.5, "b": 1.0}
+
+
+def test_a_repainted_rim_is_told_from_a_change_everywhere() -> None:
+    row, column = np.mgrid[:200, :200] - 99.5
+    depth = 90 - np.hypot(row, column)
+    inside = depth > 0
+    pixels = np.full((200, 200, 3), 0.5, np.float32)
+    painted = np.where((depth < 5)[..., None], pixels + np.float32(0.3), pixels + np.float32(0.1))
+    assert rim_change(painted, pixels, inside) == pytest.approx((0.3, 0.1), abs=1e-5)
+    assert rim_change(pixels + np.float32(0.1), pixels, inside) == pytest.approx((0.1, 0.1), abs=1e-5)
+
+
+def test_a_field_without_an_edge_in_the_picture_has_no_rim() -> None:
+    pixels = np.zeros((32, 32, 3), np.float32)
+    assert np.isnan(rim_change(pixels, pixels, np.ones((32, 32), bool))).all()
+    whole = replace(HELD_OUT.clear[0], mask=np.ones_like(HELD_OUT.clear[0].mask))
+    found = validate(translator(Affine(1.0), Affine(1.0)), Photographs(blurry=HELD_OUT.blurry, clear=[whole]), NO_HAZE)
+    assert "rim_change" not in found
+    assert found["ssim_clear"] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_similarity_of_clear_photographs_falls_with_what_is_done_to_them() -> None:
+    little, much = (
+        validate(translator(Affine(gain), Affine(1.0)), HELD_OUT, NO_HAZE)["ssim_clear"] for gain in (0.9, 0.5)
+    )
+    assert much < little < 1

@@ -9,7 +9,7 @@ import torch
 
 from clearfundus.photo import Pixels
 from clearfundus.training.config import RunSettings
-from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, stack
+from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, source_of, stack
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.schedule import random_at, sample_indices, stage_at
 from clearfundus.training.step import Batch
@@ -21,6 +21,31 @@ class Photographs:
 
     blurry: Sequence[Specimen]
     clear: Sequence[Specimen]
+
+
+def balanced_indices(sources: Sequence[str], start: int, size: int, seed: int, side: str) -> list[int]:
+    """Return which photographs stand at positions `start` to `start + size` when every source comes equally often.
+
+    The sequence goes round all sources, in an order drawn anew for each round; the photographs of each source follow
+    a shuffled sequence of their own. It is a function of the position, as `sample_indices` is.
+
+    Args:
+        sources: Source of each photograph of this side.
+        start: First position.
+        size: How many.
+        seed: The run's seed.
+        side: "blurry", "clear" or "simulated".
+    """
+    names = sorted(set(sources))
+    indices = []
+    for position in range(start, start + size):
+        turn, place = divmod(position, len(names))
+        order = random_at(seed, f"order of sources of {side}", turn).permutation(len(names))
+        name = names[int(order[place])]
+        members = [index for index, one in enumerate(sources) if one == name]
+        (chosen,) = sample_indices(len(members), turn, 1, seed, f"{side} of {name}")
+        indices.append(members[chosen])
+    return indices
 
 
 class Batches:
@@ -77,20 +102,23 @@ class Batches:
             noise=None if noise is None else torch.from_numpy(noise).permute(0, 3, 1, 2).to(device),
         )
 
-    def _indices(self, count: int, start: int, size: int, side: str) -> list[int]:
-        first = (start * self.ranks.count + self.ranks.rank) * size
-        return sample_indices(count, first, size, self.settings.seed, side)
+    def _indices(self, specimens: Sequence[Specimen], start: int, size: int, side: str) -> list[int]:
+        first, seed = (start * self.ranks.count + self.ranks.rank) * size, self.settings.seed
+        if self.settings.data.balanced:
+            sources = [source_of(one.name) for one in specimens]
+            return balanced_indices(sources, first, size, seed, side)
+        return sample_indices(len(specimens), first, size, seed, side)
 
     def _cut(
         self, specimens: Sequence[Specimen], side: str, start: int, size: int, random: np.random.Generator
     ) -> list[Pixels]:
         crop = self.settings.data.crop
-        return [cut_square(specimens[i], crop, random) for i in self._indices(len(specimens), start, size, side)]
+        return [cut_square(specimens[i], crop, random) for i in self._indices(specimens, start, size, side)]
 
     def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
         clear, settings = self.photographs.clear, self.settings
         made = [
             cut_degraded_pair(clear[i], settings.data.crop, settings.simulated, random)
-            for i in self._indices(len(clear), step, size, "simulated")
+            for i in self._indices(clear, step, size, "simulated")
         ]
         return [degraded for degraded, _ in made], [truth for _, truth in made]

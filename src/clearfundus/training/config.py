@@ -17,8 +17,7 @@ from clearfundus.networks.generator import GeneratorSettings
 from clearfundus.training.ranges import check_ranges
 
 SettingsType = TypeVar("SettingsType")
-NAMES_SHOWN = 3
-"""How many of the names that were added to a list, or removed, a message shows."""
+NAMES_SHOWN = 3  # of those that were added to a list, or removed, in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +31,7 @@ class DataSettings:
         validation: Share of the eyes that is held out.
         surround: "fill" (reflected retina) or "black" outside the field.
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
+        balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
 
     diameter: int = 512
@@ -40,6 +40,7 @@ class DataSettings:
     validation: float = 0.05
     surround: Literal["fill", "black"] = "fill"
     gain_jitter: float = 0.0
+    balanced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,7 @@ class LossSettings:
         image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation; a small
             value beside `feature` is the anchor against drifting colour.
         identity: Weight of the identity loss (eq. 4).
+        coarse: Weight of `losses.coarse_loss`, which keeps colour at large. Not in the paper.
         simulated: Weight of the simulated-pair loss kept up in the unpaired stage. Not in the paper.
         feature_layers: How many of the discriminator's five convolutions take part, from the first on.
         feature_reduction: "mean" or "sum" over those layers.
@@ -137,6 +139,7 @@ class LossSettings:
     feature: float = 10.0
     image: float = 0.0
     identity: float = 10.0
+    coarse: float = 0.0
     simulated: float = 0.0
     feature_layers: int = 5
     feature_reduction: Literal["mean", "sum"] = "mean"

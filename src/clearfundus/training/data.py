@@ -41,6 +41,11 @@ class Specimen:
     corners: NDArray[np.int32]
 
 
+def source_of(name: str) -> str:
+    """Return where a photograph came from: what its file name says before the first underscore, or nothing."""
+    return name.partition("_")[0] if "_" in name else ""
+
+
 def list_photographs(folder: Path) -> list[Path]:
     """Return the pictures under a folder, sorted; hidden files and folders, whose names begin with a dot, left out.
 

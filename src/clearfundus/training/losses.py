@@ -12,6 +12,8 @@ from torch.nn.functional import avg_pool2d, l1_loss, mse_loss
 from clearfundus.training.config import LossSettings
 
 RELATIVE_EPSILON = 1e-8
+COARSE_SIDE = 16
+"""Pixels, each way, that are averaged before light and colour at large are compared; no vessel is as wide."""
 
 
 def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -51,6 +53,23 @@ def feature_loss(cycled: Sequence[Tensor], real: Sequence[Tensor], settings: Los
         terms.append(term / (fixed.abs().mean() + RELATIVE_EPSILON) if settings.feature_relative else term)
     stacked = torch.stack(terms)
     return stacked.mean() if settings.feature_reduction == "mean" else stacked.sum()
+
+
+def coarse_loss(enhanced: Tensor, blurry: Tensor) -> Tensor:
+    """L1 between an enhanced photograph and its input at low resolution, each as deviations from its channel means.
+
+    It holds how light and colour are spread over the square at large, so it forbids to repaint them: another camera's
+    rim, a shading that was not there, a cast over one part. It leaves free what is finer than 16 pixels, so vessels,
+    and the mean of each channel, because a veil that is taken away lowers the level. It is no free gift: a veil also
+    flattens the spread at large, and an uneven one adds to it; undoing either costs, so keep the weight low.
+
+    Args:
+        enhanced: G_e(x), (N, 3, H, W).
+        blurry: x, the same shape.
+    """
+    spread, wanted = (avg_pool2d(one, COARSE_SIDE) for one in (enhanced, blurry))
+    spread, wanted = (one - one.mean(dim=(2, 3), keepdim=True) for one in (spread, wanted))
+    return l1_loss(spread, wanted)
 
 
 def simulated_loss(output: Tensor, truth: Tensor, gradient: float, scales: int = 1) -> Tensor:

@@ -70,6 +70,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "unpaired.discriminator_rate": POSITIVE,
         "unpaired.pool": _at_least(0),
         **{f"loss.{name}": _at_least(0) for name in GENERATOR_LOSSES},
+        "loss.coarse": _at_least(0),
         "loss.feature_layers": _within(1, LAYERS),
         "loss.cycle_noise": _at_least(0),
         **{f"every.{what}": _at_least(1) for what in ("log", "sample", "validate", "checkpoint")},

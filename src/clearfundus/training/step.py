@@ -14,7 +14,7 @@ from torch.nn.functional import l1_loss
 from clearfundus.networks.discriminator import Discriminator
 from clearfundus.networks.generator import Generator
 from clearfundus.training.config import LossSettings, RunSettings
-from clearfundus.training.losses import adversarial_loss, feature_loss, simulated_loss
+from clearfundus.training.losses import adversarial_loss, coarse_loss, feature_loss, simulated_loss
 
 
 class Translation(NamedTuple):
@@ -134,6 +134,8 @@ def unpaired_losses(
     }
     if weights.feature > 0:
         terms |= _feature_terms(judges, batch, made, weights)
+    if weights.coarse > 0:
+        terms["coarse"] = coarse_loss(made.enhanced.float(), batch.blurry)
     if weights.simulated > 0:
         terms["simulated"] = simulated_loss(made.restored.float(), batch.truth, *settings.simulated.loss_terms)
     judges.requires_grad_(True)

@@ -10,6 +10,8 @@ from torch import Tensor
 from clearfundus.fundus.field import Field
 from clearfundus.networks.inference import run_generator
 from clearfundus.photo import Mask, Photo, Pixels
+from clearfundus.quality.ssim import ssim
+from clearfundus.quality.view import to_gray
 from clearfundus.training.batches import Photographs
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen
@@ -35,7 +37,9 @@ def validate(translator: Translator, held_out: Photographs, settings: RunSetting
         `sharpness_gain`: gradient energy (Tenengrad) in green of G_e(x) over that of x; `identity_error`: mean
         absolute change of clear photographs; `color_shift`: greatest change of a channel's mean on clear ones;
         `cycle_error` and `cycle_error_8_bit`: mean absolute error of G_b(G_e(x)), and the same when G_e(x) is rounded
-        to 8 bits and given noise of 1/255 on the way; `restored_error` and `degraded_error`: mean absolute error of
+        to 8 bits and given noise of 1/255 on the way; `ssim_clear`: SSIM of G_e(y) to y; `rim_change`: how much more
+        the rim of clear photographs changes than their middle (see `rim_change`), left out where none shows a rim;
+        `restored_error` and `degraded_error`: mean absolute error of
         simulated degraded photographs with and without enhancement. All inside the field, on the scale [0, 1].
     """
     translator.eval()
@@ -72,10 +76,14 @@ def _on_clear(enhance: Translate, specimen: Specimen, settings: RunSettings, ind
     same = enhance(clear)
     random = random_at(settings.seed, "validation", index)
     degraded = simulate(clear, Field(mask=inside), settings.simulated, random)
+    rim, middle = rim_change(same, clear, inside)
+    before, after = (to_gray(np.rint(np.clip(one, 0, 1) * 255).astype(np.uint8)) for one in (clear, same))
     shift = np.abs(same[inside].mean(0) - clear[inside].mean(0))
     return {
         "identity_error": _error(same, clear, inside),
         "color_shift": float(shift.max()),
+        "ssim_clear": ssim(after, before, inside),
+        **({} if np.isnan(rim) else {"rim_change": rim - middle}),
         "restored_error": _error(enhance(degraded), clear, inside),
         "degraded_error": _error(degraded, clear, inside),
     }
@@ -124,7 +132,7 @@ def rim_change(enhanced: Pixels, pixels: Pixels, inside: Mask) -> tuple[float, f
     """
     depth = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     radius = Field(mask=inside).diameter / 2
-    rim, middle = inside & (depth <= RIM_SHARE * radius), depth >= MIDDLE_SHARE * radius
+    rim, middle = inside & (depth <= max(RIM_SHARE * radius, 1)), depth >= MIDDLE_SHARE * radius
     if inside.all() or not middle.any():
         return float("nan"), float("nan")
     return _error(enhanced, pixels, rim), _error(enhanced, pixels, middle)
