@@ -1,8 +1,8 @@
 """One choice of the method at a time: `python scripts/ablate.py --variants feature,image --seeds 1,2,3 ... -o OUT`.
 
 Trains a small network for every variant of `configs/ablation/` and every seed, one after the other, each in its own
-run folder, then measures all of them on the photographs that its own seed holds out. A finished run is
-skipped and a stopped one resumed. Under one seed all variants see the same photographs in the same order, but for `balanced`.
+run folder, then measures all of them on the photographs that their seed holds out. A finished run is skipped and a
+stopped one resumed. Under one seed all variants see the same photographs in the same order, but for `balanced`.
 """
 
 import argparse
