@@ -8,7 +8,7 @@ from clearfundus.errors import PhotoMemoryError
 from clearfundus.networks import inference
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.inference import plan_rows, run_generator
-from clearfundus.networks.memory import LEAST_ROWS, Demand, one_pass_bytes, peak_bytes
+from clearfundus.networks.memory import KEPT_ROWS, LEAST_ROWS, Demand, one_pass_bytes, peak_bytes
 from clearfundus.networks.streaming import run_in_strips
 from clearfundus.networks.tensors import to_pixels, to_tensor
 
@@ -66,18 +66,18 @@ def test_a_generator_runs_without_a_gradient() -> None:
 def test_little_memory_means_strips_and_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     network, pixels = Generator(GeneratorSettings(width=16, blocks=1)).eval(), noise(300, 260)
     demand = Demand(settings=network.settings, height=300, width=260)
-    heights: list[int] = []
+    heights: list[tuple[int, bool]] = []
 
-    def remember(network: Generator, pixels: np.ndarray, *, rows: int) -> np.ndarray:
-        heights.append(rows)
-        return run_in_strips(network, pixels, rows=rows)
+    def remember(network: Generator, pixels: np.ndarray, *, rows: int, keep: bool) -> np.ndarray:
+        heights.append((rows, keep))
+        return run_in_strips(network, pixels, rows=rows, keep=keep)
 
     monkeypatch.setattr(inference, "run_in_strips", remember)
     monkeypatch.setattr(inference, "held_bytes", lambda device: 1000)
     whole = run_generator(network, pixels, memory_limit=1000 + one_pass_bytes(demand))
-    assert heights == []
+    assert heights == [(KEPT_ROWS, True)]
     strips = run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, 64))
-    assert heights == [64]
+    assert heights[1:] == [(64, False)]
     assert np.abs(strips - whole).max() < 1e-4
     with pytest.raises(PhotoMemoryError, match="expected at least"):
         run_generator(network, pixels, memory_limit=1000 + peak_bytes(demand, LEAST_ROWS) - 1)

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_iter
 from clearfundus.errors import PhotoMemoryError
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.memory import (
+    KEPT_ROWS,
     LEAST_ROWS,
     MARGIN,
     MEBIBYTE,
@@ -24,8 +25,8 @@ from clearfundus.networks.memory import (
     one_pass_bytes,
     peak_bytes,
 )
+from clearfundus.networks.precision import in_bf16
 from clearfundus.networks.streaming import run_in_strips
-from clearfundus.networks.tensors import to_pixels, to_tensor
 
 PAPER = GeneratorSettings()
 LARGE = Demand(settings=PAPER, height=4096, width=4096)
@@ -89,8 +90,8 @@ def test_tensors_take_what_is_planned(settings: GeneratorSettings, height: int, 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_in_bf16_tensors_take_what_is_planned(settings: GeneratorSettings) -> None:
     network, pixels = Generator(settings).eval(), noise(320, 128)
-    with torch.autocast("cpu", torch.bfloat16):
-        taken = live_bytes(lambda: run_in_strips(network, pixels, rows=16))
+    converted = in_bf16(network)
+    taken = live_bytes(lambda: run_in_strips(converted, pixels, rows=16))
     planned = peak_bytes(Demand(settings=settings, height=320, width=128, item_bytes=2), 16) - MARGIN
     assert taken <= planned < 1.8 * taken
 
@@ -98,10 +99,9 @@ def test_in_bf16_tensors_take_what_is_planned(settings: GeneratorSettings) -> No
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_one_pass_takes_what_is_planned(settings: GeneratorSettings) -> None:
     network, pixels = Generator(settings).eval(), noise(200, 160)
-    taken = live_bytes(lambda: to_pixels(network(to_tensor(pixels))))
+    taken = live_bytes(lambda: run_in_strips(network, pixels, rows=KEPT_ROWS, keep=True))
     planned = one_pass_bytes(Demand(settings=settings, height=200, width=160)) - MARGIN
-    # a copy inside instance norm is none that can be counted here
-    assert taken <= planned < 2.6 * taken
+    assert taken <= planned < 1.6 * taken
 
 
 PROGRAM = """
@@ -109,6 +109,7 @@ import numpy, torch
 torch.set_num_threads(1)
 from clearfundus.networks.budget import held_bytes
 from clearfundus.networks.generator import Generator, GeneratorSettings
+from clearfundus.networks.precision import in_bf16
 from clearfundus.networks.streaming import run_in_strips
 network = Generator(GeneratorSettings(width=16, blocks=1)).eval()
 pixels = numpy.random.default_rng(0).random((1200, 1000, 3), dtype=numpy.float32)
@@ -125,16 +126,16 @@ def test_a_process_takes_no_more_than_is_planned() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     demand = Demand(settings=GeneratorSettings(width=16, blocks=1), height=1200, width=1000)
     assert int(done.stdout) <= peak_bytes(demand, 64)
-    assert int(done.stdout) < one_pass_bytes(demand) / 3
+    assert int(done.stdout) < one_pass_bytes(demand) / 2
 
 
 def test_4096_pixels_with_the_paper_network_are_planned_within_3_gib_and_one_pass_is_not() -> None:
     everything_else = 600 * MEBIBYTE  # torch and this package; the picture; what is done before and after
     assert peak_bytes(LARGE, LEAST_ROWS) + everything_else < 3 * 2**30
-    assert one_pass_bytes(LARGE) > 12 * 2**30
+    assert one_pass_bytes(LARGE) > 7 * 2**30
 
 
-@pytest.mark.parametrize("rows", [16, 64, 256])
+@pytest.mark.parametrize("rows", [16, 64])
 def test_memory_in_bf16_is_half_of_it(rows: int) -> None:
     half = Demand(settings=PAPER, height=4096, width=4096, item_bytes=2)
     assert 0.45 < (peak_bytes(half, rows) - MARGIN) / (peak_bytes(LARGE, rows) - MARGIN) < 0.6

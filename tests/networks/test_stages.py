@@ -4,7 +4,7 @@ from torch import nn
 
 from clearfundus.networks.stages import Down, Head, ResizeUp, Rows, Stage, Stem, TransposedUp, compute_rows, strips
 
-SIDE = 12
+SIDE, WIDTH = 12, 8
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -13,7 +13,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     )
 
 
-def layer_of(kind: type[Stage], channels: int) -> nn.Module:
+def layer_of(kind: type[Stage], channels: int, outputs: int = 3) -> nn.Module:
     """Return the layers of the network that a stage stands for, as the network writes them."""
     if kind is Down:
         return nn.Sequential(nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1))
@@ -21,16 +21,18 @@ def layer_of(kind: type[Stage], channels: int) -> nn.Module:
         return nn.Sequential(nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1))
     if kind is ResizeUp:
         return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(channels, channels // 2, 3, padding=1))
-    return nn.Sequential(nn.Conv2d(channels, 3, 7, padding=3, padding_mode="reflect"))
+    return nn.Sequential(nn.Conv2d(channels, outputs, 7, padding=3, padding_mode="reflect"))
 
 
-@pytest.mark.parametrize("kind", [Stem, Down, TransposedUp, ResizeUp, Head])
-def test_any_rows_are_those_of_the_layer_over_the_whole_picture(kind: type[Stage]) -> None:
-    features, layer = drawn(1, 4, SIDE, 10), layer_of(kind, 4)
+@pytest.mark.parametrize(
+    ("kind", "outputs"), [(Stem, 3), (Down, 3), (TransposedUp, 3), (ResizeUp, 3), (Head, 3), (Head, 6)]
+)
+def test_any_rows_are_those_of_the_layer_over_the_whole_picture(kind: type[Stage], outputs: int) -> None:
+    features, layer = drawn(1, 4, SIDE, WIDTH), layer_of(kind, 4, outputs)
     nn.init.normal_(layer[-1].bias)
     with torch.inference_mode():
         whole = layer(features)
-        stage = kind(weight=layer[-1].weight, bias=layer[-1].bias, height=whole.shape[2])
+        stage = kind.of(layer[-1], whole.shape[2], 0.0)
         if kind is Stem:
             features = nn.functional.pad(features, (3, 3, 3, 3), mode="reflect")
         for first in range(whole.shape[2]):
@@ -50,10 +52,10 @@ def test_a_stage_asks_for_no_row_that_is_not_there_and_for_few_more_than_it_need
         assert asked.last - asked.first <= scale * 4 + 6
 
 
-@pytest.mark.parametrize("kind", [Stem, TransposedUp])
+@pytest.mark.parametrize("kind", [Stem, TransposedUp, ResizeUp])
 def test_a_scaled_stage_gives_the_scaled_and_shifted_output(kind: type[Stage]) -> None:
-    features, layer = drawn(1, 4, SIDE, 10), layer_of(kind, 4)[0]
-    stage = kind(weight=layer.weight, bias=layer.bias, height=6)
+    features, layer = drawn(1, 4, SIDE, WIDTH), layer_of(kind, 4)[-1]
+    stage = kind.of(layer, 6, 0.0)
     channels = len(layer.bias)
     scale, shift = drawn(channels, 1, 1, 1, seed=1).flatten().double(), torch.arange(channels).double()
     with torch.inference_mode():
@@ -61,7 +63,7 @@ def test_a_scaled_stage_gives_the_scaled_and_shifted_output(kind: type[Stage]) -
         plain = compute_rows([stage], lambda rows: features[:, :, slice(*rows)], rows)
         found = compute_rows([stage.scaled(scale, shift)], lambda rows: features[:, :, slice(*rows)], rows)
     assert torch.allclose(found, plain * scale.float()[:, None, None] + shift.float()[:, None, None], atol=1e-5)
-    assert torch.equal(stage.weight, layer.weight)  # the network's own weights stay as they are
+    assert torch.equal(stage.weight, kind.of(layer, 6, 0.0).weight)  # scaling it makes another one
 
 
 @pytest.mark.parametrize(("height", "rows"), [(12, 4), (13, 4), (3, 8), (8, 8), (1, 1)])

@@ -1,4 +1,4 @@
-"""One picture through a generator: in one pass where the memory allows it, else in strips with the same result."""
+"""One picture through a generator: each layer once where the memory allows it, else some of them again."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,8 @@ from torch import nn
 
 from clearfundus.networks.budget import available_bytes, held_bytes
 from clearfundus.networks.generator import SIDE_MULTIPLE, Generator
-from clearfundus.networks.memory import LEAST_ROWS, Demand, choose_rows, one_pass_bytes, peak_bytes
-from clearfundus.networks.streaming import run_in_strips
+from clearfundus.networks.memory import KEPT_ROWS, LEAST_ROWS, Demand, choose_rows, one_pass_bytes, peak_bytes
+from clearfundus.networks.streaming import feature_type, run_in_strips
 from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.photo import Pixels
 
@@ -20,7 +20,7 @@ def run_generator(network: nn.Module, pixels: Pixels, memory_limit: int | None =
     """Translate one picture, as one pass over the whole of it does.
 
     Args:
-        network: A generator in eval mode; its device is used.
+        network: A generator in eval mode; its device is used, and the precision of its features.
         pixels: RGB, (H, W, 3) in [0, 1], any size; padded by reflection to multiples of 4 and cropped again.
         memory_limit: Bytes of the device's memory that the process may hold in all. None takes up to half of what is
             available now, or, where only that is enough, all of it. Other networks than a `Generator` take what
@@ -33,17 +33,17 @@ def run_generator(network: nn.Module, pixels: Pixels, memory_limit: int | None =
         PhotoMemoryError: If the limit is too low for any way; it names the least that would do.
     """
     device = next(network.parameters()).device
-    if isinstance(network, Generator):
-        rows = plan_rows(
-            Demand(settings=network.settings, height=pixels.shape[0], width=pixels.shape[1]), device, memory_limit
-        )
-        if rows is not None:
-            return run_in_strips(network, pixels, rows=rows)
-    return _run_in_one_pass(network, pixels, device)
+    if not isinstance(network, Generator):
+        return _run_in_one_pass(network, pixels, device)
+    height, width = pixels.shape[:2]
+    item_bytes = feature_type(network).itemsize
+    demand = Demand(settings=network.settings, height=height, width=width, item_bytes=item_bytes)
+    rows = plan_rows(demand, device, memory_limit)
+    return run_in_strips(network, pixels, rows=rows or KEPT_ROWS, keep=rows is None)
 
 
 def plan_rows(demand: Demand, device: torch.device, memory_limit: int | None) -> int | None:
-    """Return the rows of a strip, or None for one pass; as `run_generator`, which runs what is planned here."""
+    """Return the rows of a strip, or None where all can be kept; `run_generator` runs what is planned here."""
     held = held_bytes(device)
     if memory_limit is None:
         available = available_bytes(device)

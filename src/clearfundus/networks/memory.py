@@ -12,8 +12,10 @@ LEAST_ROWS = 16
 """Rows in a strip below which the rows computed twice, and the calls, would cost more than the memory is worth."""
 MOST_ROWS = 256
 """Rows in a strip above which little is gained any more (512 pixels, one thread, measured on a busy machine)."""
-FULL_SCALE_COPIES = 3
-"""Instance norm in one pass holds the features three times: as they came, in plain layout, and normalised."""
+KEPT_ROWS = 64
+"""Rows in a strip where features are kept whole: its features stay in a processor's cache."""
+FULL_SCALE_COPIES = 2
+"""What is kept at most, in features at full scale: those, half as much at half scale, a quarter at quarter scale."""
 MEBIBYTE = 2**20
 MARGIN = 32 * MEBIBYTE
 """Bytes for weights in the library's own order, its working memory and the allocator's remnants; measured 10-25 MiB."""
@@ -48,10 +50,16 @@ class Demand:
 
 
 def one_pass_bytes(demand: Demand) -> int:
-    """Return the most memory in bytes that a picture in one pass takes, beside the picture itself."""
+    """Return the most memory in bytes that a picture takes whose layers are computed once, beside the picture itself.
+
+    Without norm that is so in strips of any height.
+    """
+    if demand.settings.norm == "none":
+        return peak_bytes(demand, KEPT_ROWS)
     pixels = demand.padded_height * demand.padded_width
     features = FULL_SCALE_COPIES * demand.settings.width * pixels * demand.item_bytes
-    return features + 4 * _picture_bytes(pixels) + MARGIN  # padded, as a tensor, in [-1, 1]; the result
+    rows = min(KEPT_ROWS, demand.padded_height)
+    return features + _enlarge_bytes(demand, rows) + _picture_bytes(pixels) + MARGIN
 
 
 def peak_bytes(demand: Demand, rows: int) -> int:
@@ -103,7 +111,7 @@ def _enlarge_bytes(demand: Demand, rows: int) -> int:
     """Return the bytes of a strip between quarter scale and picture."""
     width, columns, item = demand.settings.width, demand.padded_width, demand.item_bytes
     half = 2 * width * (rows // 2 + 6) * (columns // 2) * item
-    full = width * (rows + 12) * (columns + 6) * item
-    grown = 2 * full if demand.settings.upsample == "resize" else 0  # enlarged, it has twice the channels
+    full = width * (rows + 12) * (columns + 6)
     picture = _picture_bytes(rows * columns)
-    return max(half + grown + full, 2 * full + 4 * picture) + picture
+    # the head's input: as it came, padded; in bf16 also before it is widened
+    return max(half + 2 * full * item, 2 * full * FLOAT_BYTES + 4 * picture) + picture

@@ -2,11 +2,12 @@
 
 Instance norm needs statistics of the whole picture, so tiles, each normalised by itself, give another result. Here the
 network goes layer by layer, each layer in strips of full-width rows with the neighbouring rows it needs, and a norm is
-applied only when all strips have been counted. Features are kept at quarter scale alone, in two buffers; the layers
-at full and half scale are computed anew each time they are needed, which costs little beside the residual blocks.
+applied only when all strips have been counted. Features at quarter scale are kept in two buffers. Those at full and
+half scale are kept where the memory allows it, and else computed anew each time they are needed.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -20,6 +21,7 @@ from clearfundus.networks.blocks import run_blocks
 from clearfundus.networks.generator import SIDE_MULTIPLE, Generator, ResidualBlock, finish
 from clearfundus.networks.stages import (
     HEAD_HALO,
+    Convolution,
     Down,
     Head,
     ResizeUp,
@@ -36,13 +38,15 @@ from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.photo import Pixels
 
 
-def run_in_strips(network: Generator, pixels: Pixels, *, rows: int) -> Pixels:
+def run_in_strips(network: Generator, pixels: Pixels, *, rows: int, keep: bool = False) -> Pixels:
     """Translate one picture in strips; the result is that of one pass, but for rounding.
 
     Args:
-        network: A generator in eval mode; its device is used. Under autocast the features are kept in its type.
+        network: A generator in eval mode; its device and its types are used, see `networks.precision`.
         pixels: RGB, (H, W, 3) in [0, 1], any size; padded by reflection to multiples of 4 and cropped again.
         rows: Rows of the picture in a strip, a multiple of 4; `clearfundus.networks.memory` chooses them.
+        keep: Whether to keep features at full and half scale, which instance norm wants twice: faster, and three
+            times the memory. Without norm nothing is wanted twice, and nothing kept.
 
     Returns:
         RGB, (H, W, 3), float32 in [0, 1].
@@ -54,10 +58,15 @@ def run_in_strips(network: Generator, pixels: Pixels, *, rows: int) -> Pixels:
         raise SettingsError(f"rows in a strip: found {rows}, expected a positive multiple of {SIDE_MULTIPLE}")
     with torch.inference_mode():
         picture = _Picture(pixels, next(network.parameters()).device)
-        kept = _shrink(network, picture, rows)
+        kept = _shrink(network, picture, rows, keep)
         blocks = cast("Iterable[ResidualBlock]", network.bottleneck)
         run_blocks(blocks, kept, rows // SIDE_MULTIPLE, network.settings)
-        return _enlarge(network, picture, kept, rows)
+        return _enlarge(network, picture, kept, rows, keep)
+
+
+def feature_type(network: Generator) -> torch.dtype:
+    """Return the type of a generator's features between stem and head."""
+    return next(network.down.parameters()).dtype
 
 
 class _Picture:
@@ -87,20 +96,21 @@ class _Picture:
         return to_tensor(strip).to(self.device)
 
 
-def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
+def _shrink(network: Generator, picture: _Picture, rows: int, keep: bool) -> Tensor:
     """Run stem and downsamplings; return (1, 4 w, H / 4 + 2, W / 4), whose first and last rows are zeros."""
+    heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
     layers = [network.stem[0], network.down[0], network.down[3]]
     kinds: list[type[Stage]] = [Stem, Down, Down]
-    heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
-    leak = network.settings.leak
-    stages = [_stage(*each, leak) for each in zip(kinds, layers, heights, strict=True)]
+    stages = [_stage(*each, network.settings.leak) for each in zip(kinds, layers, heights, strict=True)]
+    source: Source = picture.rows_around
     if network.settings.norm == "instance":
-        stages = [*_with_norms(stages[:-1], picture.rows_around, (rows, rows // 2)), stages[-1]]
+        normal, source = _with_norms(stages[:-1], source, rows, keep)
+        stages = [*normal, stages[-1]]
     norm = StripNorm(network.settings.norm)
     kept = _zeros(network, picture)
     quarter = strips(heights[-1], rows // SIDE_MULTIPLE)
     for strip in quarter:
-        features = compute_rows(stages, picture.rows_around, strip)
+        features = compute_rows(stages, source, strip)
         _inside(kept, strip).copy_(features)
         norm.add(features)
     for strip in quarter:
@@ -108,52 +118,76 @@ def _shrink(network: Generator, picture: _Picture, rows: int) -> Tensor:
     return kept
 
 
-def _enlarge(network: Generator, picture: _Picture, kept: Tensor, rows: int) -> Pixels:
+def _enlarge(network: Generator, picture: _Picture, kept: Tensor, rows: int, keep: bool) -> Pixels:
     """Run upsamplings and head over what `_shrink` and the blocks have left; return the picture."""
     up = TransposedUp if network.settings.upsample == "transposed" else ResizeUp
     convolutions = [layer for layer in network.up if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
-    stages = [
+    stages: list[Stage] = [
         _stage(up, layer, picture.height // scale, network.settings.leak)
         for layer, scale in zip(convolutions, (2, 1), strict=True)
     ]
-
-    def features(strip: Rows) -> Tensor:
-        return _inside(kept, strip)
-
+    source: Source = partial(_inside, kept)
     if network.settings.norm == "instance":
-        stages = _with_norms(stages, features, (rows // 2, rows))
-    stages.append(_stage(Head, network.head, picture.height))
+        stages, source = _with_norms(stages, source, rows, keep)
+    stages = [*stages, _stage(Head, network.head, picture.height)]
     height, width = picture.pixels.shape[:2]
     result = np.empty((height, width, 3), np.float32)
     for strip in strips(picture.height, rows):
-        output = finish(picture.rows(strip), compute_rows(stages, features, strip), network.settings)
+        output = finish(picture.rows(strip), compute_rows(stages, source, strip), network.settings)
         last = min(strip.last, height)
         result[strip.first : last] = to_pixels(output)[: last - strip.first, :width]
     return result
 
 
-def _with_norms(stages: Sequence[Stage], source: Source, rows: Sequence[int]) -> list[Stage]:
-    """Return the stages with their instance norms made part of them; strips have `rows` rows of each one's output."""
+def _with_norms(stages: Sequence[Stage], source: Source, rows: int, keep: bool) -> tuple[list[Stage], Source]:
+    """Count the outputs of stages for the instance norms behind them.
+
+    Args:
+        stages: One after the other, none at a scale below a half.
+        source: Gives the first stage's input.
+        rows: Rows of the picture in a strip.
+        keep: Whether to keep what the stages return.
+
+    Returns:
+        The stages that are left to compute, their norms a part of them, and what gives their input: if all is kept,
+        no stage, and what the last one returned, normalised and active.
+    """
     normal: list[Stage] = []
-    for stage, strip_rows in zip(stages, rows, strict=True):
-        norm = StripNorm("instance")
-        for strip in strips(stage.height, strip_rows):
-            norm.add(compute_rows([*normal, stage], source, strip))
-        normal.append(stage.scaled(*norm.scale_and_shift()))
-    return normal
+    picture_rows = max(stage.height for stage in stages)
+    for stage in stages:
+        norm, whole = StripNorm("instance"), None
+        for strip in strips(stage.height, rows * stage.height // picture_rows):
+            features = compute_rows([*normal, stage], source, strip)
+            norm.add(features)
+            if keep:
+                whole = _whole(features, stage.height) if whole is None else whole
+                whole[:, :, slice(*strip)] = features
+        if whole is None:
+            normal.append(stage.scaled(*norm.scale_and_shift()))
+        else:
+            source = partial(_normal_rows, whole, norm, stage.leak)
+    return normal, source
+
+
+def _whole(features: Tensor, height: int) -> Tensor:
+    """Return room for features of which some rows are given."""
+    shape = (1, features.shape[1], height, features.shape[3])
+    return features.new_empty(shape).contiguous(memory_format=torch.channels_last)
+
+
+def _normal_rows(whole: Tensor, norm: StripNorm, leak: float, rows: Rows) -> Tensor:
+    """Return rows, normalised and active, while they are about to be used: so they come from memory only once."""
+    return leaky_relu_(norm.apply(whole[:, :, slice(*rows)].clone(memory_format=torch.channels_last)), leak)
 
 
 def _stage(kind: type[Stage], layer: nn.Module, height: int, leak: float = 0.0) -> Stage:
-    convolution = cast("nn.Conv2d", layer)
-    return kind(weight=convolution.weight, bias=cast("Tensor", convolution.bias), height=height, leak=leak)
+    return kind.of(cast("Convolution", layer), height, leak)
 
 
 def _zeros(network: Generator, picture: _Picture) -> Tensor:
-    weight = network.head.weight
-    automatic = torch.is_autocast_enabled(weight.device.type)
-    kind = torch.get_autocast_dtype(weight.device.type) if automatic else weight.dtype
+    device = network.head.weight.device
     shape = (1, SIDE_MULTIPLE * network.settings.width, picture.height // 4 + 2, picture.width // 4)
-    return torch.empty(shape, dtype=kind, device=weight.device, memory_format=torch.channels_last).zero_()
+    return torch.empty(shape, dtype=feature_type(network), device=device, memory_format=torch.channels_last).zero_()
 
 
 def _inside(kept: Tensor, rows: Rows) -> Tensor:
