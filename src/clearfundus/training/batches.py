@@ -74,6 +74,8 @@ class Batches:
         random = random_at(settings.seed, "batch", step, self.ranks.rank)
         if stage_at(settings, step) == "simulated":
             degraded, truth = self._pairs(step, settings.simulated.batch, random)
+            real = self._cut(self.photographs.blurry, "blurry", step, settings.simulated.real, random)
+            degraded, truth = degraded + real, truth + real  # the teacher's output will take the truth's place
             return self._batch([], [], jitter_gain(degraded + truth, settings.data.gain_jitter, random), None)
         start = step - settings.simulated.steps
         size = settings.unpaired.batch

@@ -80,6 +80,9 @@ class SimulatedSettings:
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
         degrade: Ranges of the scatter.
         mix: How often other models take its place.
+        teacher: Name or file of weights whose output is the truth, so that a small enhancer learns what a strong one
+            does; "" for the clear photographs themselves.
+        real: With a teacher, squares of blurry photographs in an iteration beside the pairs.
     """
 
     steps: int = 0
@@ -90,6 +93,8 @@ class SimulatedSettings:
     blurrer_every: int = 0
     degrade: DegradeSettings = field(default_factory=DegradeSettings)
     mix: MixSettings = field(default_factory=MixSettings)
+    teacher: str = ""
+    real: int = 0
 
     @property
     def loss_terms(self) -> tuple[float, int]:

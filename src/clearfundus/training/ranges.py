@@ -62,6 +62,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "simulated.degrade.light": _within(0, 1),
         "simulated.degrade.noise": _within(0, 1),
         "simulated.degrade.untouched": _within(0, 1),
+        "simulated.real": _at_least(0),
         "simulated.mix.severity": _span(1),
         **{f"simulated.mix.{name}": _within(0, 1) for name in ("peli", "arcnet", "cofe", "focus")},
         "unpaired.steps": _at_least(0),
@@ -103,5 +104,7 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
     shares = sum(settings.simulated.mix.shares.values())
     if shares > 1 + SHARES_TOLERANCE:
         raise SettingsError(f"{where} [simulated.mix]: found shares of {shares:g} in all, expected 1 at most")
+    if settings.simulated.real and not settings.simulated.teacher:
+        raise SettingsError(f"{where} [simulated]: real: found {settings.simulated.real} without teacher, expected 0")
     if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")

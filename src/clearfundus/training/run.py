@@ -95,12 +95,13 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         if checkpoints:
             yield _event("resumed", state, settings, message=str(checkpoints[-1]))
         batches = Batches(photographs, settings, ranks, device)
+        trainer = Trainer(state, settings, device, ranks)
         try:
-            yield from _iterate(Trainer(state, settings, device, ranks), batches, held_out, folder)
+            yield from _iterate(trainer, batches, held_out, folder)
         finally:
             batches.close()
         if ranks.rank == 0:
-            _save_generators(state, settings, folder)
+            _save_generators(trainer, folder)
         wait_for_peers(ranks)  # torchrun ends all processes as soon as one of them fails to leave in order
         yield _event("done", state, settings, message=f"weights: {folder / 'enhancer.safetensors'}")
 
@@ -123,7 +124,7 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
             began, since = time.perf_counter(), state.step
         if first and (state.step % every.validate == 0 or last):
             yield _log(_event("validation", state, settings, validate(state.average, held_out, settings)), folder)
-            _save_generators(state, settings, folder / SNAPSHOTS / f"{state.step:08d}")
+            _save_generators(trainer, folder / SNAPSHOTS / f"{state.step:08d}")
         if first and (state.step % every.sample == 0 or last):
             sheet = folder / "samples" / f"{state.step:08d}.png"
             write_photo(sample_sheet(state.average, held_out), sheet, overwrite=True)
@@ -241,8 +242,9 @@ def _step_of(line: str) -> float:
         return float("inf")  # the kill came in the middle of the line
 
 
-def _save_generators(state: State, settings: RunSettings, folder: Path) -> None:
+def _save_generators(trainer: Trainer, folder: Path) -> None:
     """Save the averaged generators as weights files."""
+    state, settings = trainer.state, trainer.settings
     folder.mkdir(parents=True, exist_ok=True)
     roles: tuple[Role, ...] = ("enhancer", "blurrer")
     card = {
@@ -251,6 +253,7 @@ def _save_generators(state: State, settings: RunSettings, folder: Path) -> None:
         "surround": settings.data.surround,
         "version": __version__,
         "settings": json.dumps(asdict(settings)),
+        **({"teacher": f"{trainer.teacher.name} {trainer.teacher.sha256}"} if trainer.teacher else {}),
     }
     for role in roles:
         save_weights(

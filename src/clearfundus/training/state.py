@@ -22,6 +22,7 @@ from clearfundus.training.step import (
     simulated_losses,
     unpaired_losses,
 )
+from clearfundus.training.teacher import load_teacher, taught
 
 BETAS = (0.5, 0.999)
 
@@ -95,6 +96,7 @@ class Trainer:
     def __init__(self, state: State, settings: RunSettings, device: torch.device, ranks: Ranks) -> None:
         """Prepare to train `state` on `device`, together with the other processes of `ranks`."""
         self.state, self.settings, self.device, self.ranks = state, settings, device, ranks
+        self.teacher = load_teacher(settings, device)
         self.translate: nn.Module = state.translator
         self.judge: nn.Module = state.judges
         if ranks.count > 1:
@@ -124,6 +126,8 @@ class Trainer:
         every = self.settings.simulated.blurrer_every
         with_blurrer = every > 0 and self.state.step % every == 0
         with self._autocast():
+            if self.teacher is not None:
+                batch = taught(batch, self.teacher.network)
             made = self.translate(batch, with_cycle=False, with_blurrer=with_blurrer)
             loss, terms = simulated_losses(batch, made, self.settings)
         self._require_finite(loss, terms)
