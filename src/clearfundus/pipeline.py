@@ -69,12 +69,13 @@ class PreparedMethod:
         return replace(self, function=partial(function, memory_limit=memory_limit))
 
 
-def prepare_method(
+def prepare_method(  # noqa: PLR0913 - one argument a choice
     method: str,
     *,
     weights: str | Path | None = None,
     device: str = "auto",
     engine: str = "auto",
+    precision: str = "fp32",
     size: Size | None = None,
     parameters: Mapping[str, object] | None = None,
 ) -> PreparedMethod:
@@ -88,6 +89,8 @@ def prepare_method(
         weights: Name of shipped weights or path of a weights file or an exported one; None for the default ones.
         device: "auto", "cpu", "cuda" or "cuda:N"; a named device is never replaced by another.
         engine: What runs a network: "torch", "onnxruntime", "openvino", or "auto"; see `methods.engine`.
+        precision: What torch computes a network in: "fp32", the same on every machine; "bf16"; or "auto", which takes
+            bf16 where it is fast and the weights bear it; see `methods.engine`.
         size: Field diameter in pixels at which a network sees the photograph, or "native" for its own, or "change" or
             "guided" for the one its weights were trained at; see `methods.gan`. None is "change".
         parameters: The method's own parameters by name; the others keep their defaults.
@@ -107,9 +110,16 @@ def prepare_method(
     if "model" in inspect.signature(METHODS[method]).parameters:
         if size is not None:
             check_size(size)
-        return _prepare_network(method, load_model(weights, engine=engine, device=device), size, values)
-    for name, value in {"weights": weights, "size": size, "engine": None if engine == "auto" else engine}.items():
-        if value is not None:
+        model = load_model(weights, engine=engine, device=device, precision=precision)
+        return _prepare_network(method, model, size, values)
+    unset = {
+        "weights": (weights, None),
+        "size": (size, None),
+        "engine": (engine, "auto"),
+        "bf16": (precision == "bf16", False),
+    }
+    for name, (value, default) in unset.items():
+        if value != default:
             raise SettingsError(f"method {method!r} takes no {name}; it has no network")
     if device not in ("auto", "cpu"):
         raise SettingsError(f"method {method!r} runs on the CPU; found device {device!r}, expected auto or cpu")

@@ -113,7 +113,7 @@ def test_a_photograph_that_does_not_fit_the_memory_limit_fails_alone(
     (tmp_path / "in").mkdir()
     for name, side in (("large.png", 800), ("small.png", 96)):
         cf.write_photo(draw_fundus(side), tmp_path / "in" / name)
-    options = ("--weights", tiny_weights, "--device", "cpu", "--size", "native")
+    options = ("--weights", tiny_weights, "--device", "cpu", "--precision", "fp32", "--size", "native")
     code, out, err = run(tmp_path / "in", "-o", tmp_path / "out", *options, "--memory-limit", "34MiB")
     assert code == 1
     assert "1 done, 0 skipped, 1 failed" in out
@@ -375,3 +375,25 @@ def test_a_written_parameter_is_read_back_the_same(value: float | str) -> None:
     found = parse_parameters([word])["name"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("chosen", ["auto", "fp32"])
+def test_fp32_is_taken_where_there_is_no_bf16_and_not_noted(
+    run: Run, folder: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: False)
+    words = ("--weights", tiny_weights, "--device", "cpu", "--precision", chosen, "--json")
+    code, out, _ = run(folder / "a.png", "-o", tmp_path / "out", *words)
+    assert code == 0
+    assert json.loads(out)["weights"]["precision"] == "fp32"
+    assert "precision" not in cf.read_provenance(tmp_path / "out" / "a.png")
+
+
+def test_named_bf16_is_refused_where_the_processor_has_none(
+    run: Run, folder: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: False)
+    words = ("--weights", tiny_weights, "--device", "cpu", "--precision", "bf16")
+    code, _, err = run(folder / "a.png", "-o", tmp_path / "out", *words)
+    assert code == 2
+    assert "cpu has no bf16 arithmetic" in err

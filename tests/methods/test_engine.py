@@ -97,3 +97,31 @@ def test_a_method_without_a_network_takes_no_engine() -> None:
     with pytest.raises(SettingsError, match="method 'clahe' takes no engine; it has no network"):
         prepare_method("clahe", engine="onnxruntime")
     assert prepare_method("clahe", engine="auto").name == "clahe"
+
+
+def test_bf16_is_noted_and_hardly_changes_the_shipped_weights_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: True)  # torch computes it anywhere
+    photo = draw_fundus(96)
+    method = prepare_method("gan", device="cpu", precision="bf16", size=96)
+    found, expected = enhance(photo, method), enhance(photo, device="cpu", size=96)
+    assert method.weights.precision == "bf16"
+    assert found.provenance == {**expected.provenance, "precision": "bf16"}
+    assert 0 < abs(found.pixels - expected.pixels).max() < 1.5 / 255
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"engine": "onnxruntime", "precision": "bf16"}, "engine 'onnxruntime' does not compute in bf16; use --engine"),
+        ({"precision": "fp16"}, "precision: found 'fp16', expected one of: auto, fp32, bf16"),
+    ],
+)
+def test_a_precision_that_is_not_there_is_refused(settings: dict, message: str, tiny_weights: Path) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_model(tiny_weights, device="cpu", **settings)
+
+
+def test_a_method_without_a_network_takes_no_bf16() -> None:
+    with pytest.raises(SettingsError, match="method 'clahe' takes no bf16; it has no network"):
+        prepare_method("clahe", precision="bf16")
+    assert prepare_method("clahe", precision="auto").name == "clahe"

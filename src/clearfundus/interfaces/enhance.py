@@ -81,13 +81,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     planned = plan_jobs(inputs, output, output_format=format_)
     parameters = parse_parameters(set_)
     prepared = prepare_method(
-        method,
-        weights=weights,
-        device=device,
-        engine=engine,
-        precision=precision,
-        size=size,
-        parameters=parameters,
+        method, weights=weights, device=device, engine=engine, precision=precision, size=size, parameters=parameters
     )
     if memory_limit is not None:
         prepared = prepared.within(parse_bytes(memory_limit))

@@ -89,12 +89,12 @@ def gan(
 
 
 def describe_gan(model: "LoadedWeights | EngineWeights", size: Size | None) -> dict[str, str]:
-    """Return the provenance that `gan` writes: method, weights, digits of their hash, size, an engine but torch."""
+    """Return the provenance that `gan` writes: method, weights, digits of their hash, size; what is not torch, fp32."""
     settled = str(settle_size(size, model.diameter))
     described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": settled}
     if isinstance(model, EngineWeights):
-        described |= {"engine": model.engine} | ({"precision": "int8"} if model.precision == "int8" else {})
-    return described
+        described["engine"] = model.engine
+    return described if model.precision == "fp32" else {**described, "precision": model.precision}
 
 
 def check_size(size: Size) -> Size:

@@ -22,7 +22,7 @@ class LoadedWeights:
     """A generator ready to run, and what its file says of it.
 
     Attributes:
-        network: The generator, in eval mode, float32.
+        network: The generator, in eval mode; float32, or what `networks.precision.in_bf16` made of it.
         name: The name given at training.
         role: "enhancer" or "blurrer".
         sha256: Hash of the tensors, hexadecimal; the same for the same weights in any file.
@@ -30,6 +30,7 @@ class LoadedWeights:
         surround: What stood outside the field in training: "fill" (reflected retina) or "black".
         card: Training data, steps, seed and such, as text.
         terms: What the weights may be used for.
+        precision: "fp32" or "bf16", as the network is.
     """
 
     network: Generator
@@ -40,6 +41,7 @@ class LoadedWeights:
     surround: str
     card: dict[str, str]
     terms: str
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 def save_weights(
