@@ -6,7 +6,6 @@ it. Each cell is measured in a process of its own. benchmarks/README.md says how
 
 import argparse
 import json
-import resource
 import shutil
 import statistics
 import sys
@@ -16,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from enhance import MAXRSS_UNIT, SIZES, in_own_process, photograph
+from enhance import SIZES, in_own_process, photograph
+from memory import most_memory
 
 from clearfundus import prepare_method, write_photo
 from clearfundus.interfaces.batch import per_minute, run_jobs
@@ -95,7 +95,7 @@ def measure(method: str, folder: str, device: str, workers: int | None) -> dict[
     return {
         "rate": per_minute(outcomes, seconds),
         "workers": min(choose_workers(prepared, workers), len(jobs)),
-        "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT,
+        "bytes": most_memory(),
     }
 
 

@@ -6,15 +6,14 @@ started with `--row` makes one way ready and runs it once for each line that it 
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from memory import most_memory
 from numpy.typing import NDArray
 
 from clearfundus.engines import onnx_runtime, openvino_runtime
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 Translate = Callable[[Pixels], Pixels]
-STATUS = Path("/proc/self/status")
 SEED = 0
 
 
@@ -51,18 +49,6 @@ def serve(way: str, weights: str | None, side: int) -> None:
         work(pixels)
         seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "bytes": most_memory()}), flush=True)
-
-
-def most_memory() -> int:
-    """Return the most memory in bytes that this process has held.
-
-    `getrusage` would tell the parent's where that is more: Linux hands it on to a new process.
-    """
-    if STATUS.exists():
-        lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines() if ":" in line)
-        return int(lines["VmHWM"].split()[0]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def plain_loop(weights: str | None) -> Translate:

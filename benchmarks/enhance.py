@@ -7,7 +7,6 @@ benchmarks/README.md says how to read it.
 import argparse
 import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from memory import most_memory
 from skimage.data import retina
 
 from clearfundus import Photo, find_field, prepare_method
@@ -25,7 +25,6 @@ REPEATS = 3
 SIZES = ((1411, 1411), (2336, 3504))  # height, width: the CC0 photograph itself, and a common camera's file
 CASES = (("clahe", None), ("gan", None), ("gan", "native"))  # method, size
 PARTS = ("field", "crop", "method", "put back")
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes
 
 
 def main() -> None:
@@ -92,7 +91,7 @@ def measure(method: str, size: str | None, shape: list[int], device: str, repeat
         import torch
 
         cuda_bytes = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
+    most = most_memory()
     return {"times": times, "bytes": most, "cuda_bytes": cuda_bytes}
 
 

@@ -10,7 +10,6 @@ import inspect
 import json
 import os
 import re
-import resource
 import statistics
 import sys
 import time
@@ -21,7 +20,8 @@ from types import CodeType, FrameType, MappingProxyType
 from typing import Any
 
 import cv2
-from enhance import MAXRSS_UNIT, REPEATS, SIZES, in_own_process, photograph
+from enhance import REPEATS, SIZES, in_own_process, photograph
+from memory import most_memory
 
 import clearfundus
 from clearfundus import find_field, prepare_method
@@ -115,7 +115,7 @@ def measure(method: str, shape: list[int], threads: int | None, repeats: int) ->
         prepared(frame.photo, frame.field)
 
     times = [time_work(work) for _ in range(1 + repeats)]
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
+    most = most_memory()
     megapixels = frame.field.mask.size / 1e6
     return {"times": times, "megapixels": megapixels, "shares": share_time(work), "bytes": most}
 

@@ -7,13 +7,13 @@ row is measured in a process of its own, whose greatest memory is then the row's
 import argparse
 import itertools
 import json
-import resource
 import statistics
 import sys
 import time
 from typing import Any
 
-from enhance import MAXRSS_UNIT, REPEATS, SIZES, in_own_process, photograph
+from enhance import REPEATS, SIZES, in_own_process, photograph
+from memory import most_memory
 
 from clearfundus import Photo, find_field
 from clearfundus.errors import WeightsError
@@ -86,7 +86,7 @@ def measure(task: str, segmenter: str, shape: list[int], device: str, repeats: i
     except WeightsError as error:
         sys.exit(str(error))
     times = [time_parts(photo, prepared, task) for _ in range(1 + repeats)]
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
+    most = most_memory()
     return {"times": times, "bytes": most}
 
 
