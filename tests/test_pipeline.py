@@ -27,7 +27,7 @@ from drawn import draw_fundus
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r"unknown method 'clähe'; known: gan, clahe, mitra2018, "):
+    with pytest.raises(SettingsError, match=r"unknown method 'clähe'; known: gan, clahe, flatfield, mitra2018, "):
         prepare_method("clähe")
 
 

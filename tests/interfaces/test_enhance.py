@@ -249,7 +249,7 @@ def test_real_photographs_change_in_their_field_only(run: Run, data_folder: Path
     ("words", "message"),
     [
         (["--method", "clahe"], "--output"),
-        (["-o", "OUT", "--method", "sharpen"], "unknown method 'sharpen'; known: gan, clahe, mitra2018, "),
+        (["-o", "OUT", "--method", "sharpen"], "unknown method 'sharpen'; known: gan, clahe, flatfield, mitra2018, "),
         (["-o", "OUT", "--weights", "sharpest"], "no such weights file"),
         (["-o", "OUT", "--method", "clahe", "--weights", "compact"], "takes no weights"),
         (["-o", "OUT", "--method", "clahe", "--set", "clip_limit"], "expected name=value"),

@@ -16,8 +16,9 @@ from clearfundus.networks.weights import Role, save_weights
 from clearfundus.photo import write_photo
 from clearfundus.training.batches import Batches, Photographs
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from clearfundus.training.config import RunSettings, differences
+from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen, list_photographs, read_specimens
+from clearfundus.training.differences import differences
 from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.schedule import stage_at
 from clearfundus.training.split import read_groups, split_by_eye
