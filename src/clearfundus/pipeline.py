@@ -77,6 +77,7 @@ def prepare_method(  # noqa: PLR0913 - one argument a choice
     engine: str = "auto",
     precision: str = "fp32",
     size: Size | None = None,
+    memory_limit: int | None = None,
     parameters: Mapping[str, object] | None = None,
 ) -> PreparedMethod:
     """Choose a method, check its parameters and load its weights.
@@ -89,10 +90,12 @@ def prepare_method(  # noqa: PLR0913 - one argument a choice
         weights: Name of shipped weights or path of a weights file or an exported one; None for the default ones.
         device: "auto", "cpu", "cuda" or "cuda:N"; a named device is never replaced by another.
         engine: What runs a network: "torch", "onnxruntime", "openvino", or "auto"; see `methods.engine`.
-        precision: What torch computes a network in: "fp32", the same on every machine; "bf16"; or "auto", which takes
-            bf16 where it is fast and the weights bear it; see `methods.engine`.
+        precision: What torch or OpenVINO computes a network in: "fp32", the same on every machine; "bf16"; or "auto",
+            which takes bf16 where it is fast and the weights bear it. With "auto" here and for the engine, that may
+            be OpenVINO's; see `methods.engine`.
         size: Field diameter in pixels at which a network sees the photograph, or "native" for its own, or "change" or
             "guided" for the one its weights were trained at; see `methods.gan`. None is "change".
+        memory_limit: As for `PreparedMethod.within`; None for no such limit.
         parameters: The method's own parameters by name; the others keep their defaults.
 
     Raises:
@@ -110,13 +113,16 @@ def prepare_method(  # noqa: PLR0913 - one argument a choice
     if "model" in inspect.signature(METHODS[method]).parameters:
         if size is not None:
             check_size(size)
-        model = load_model(weights, engine=engine, device=device, precision=precision)
-        return _prepare_network(method, model, size, values)
+        one_pass = memory_limit is None and size in (None, "change", "guided")
+        model = load_model(weights, engine=engine, device=device, precision=precision, one_pass=one_pass)
+        prepared = _prepare_network(method, model, size, values)
+        return prepared if memory_limit is None else prepared.within(memory_limit)
     unset = {
         "weights": (weights, None),
         "size": (size, None),
         "engine": (engine, "auto"),
         "bf16": (precision == "bf16", False),
+        "memory limit": (memory_limit, None),
     }
     for name, (value, default) in unset.items():
         if value != default:

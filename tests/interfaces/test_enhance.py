@@ -382,6 +382,7 @@ def test_fp32_is_taken_where_there_is_no_bf16_and_not_noted(
     run: Run, folder: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
     monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: False)
+    monkeypatch.setattr("clearfundus.engines.openvino_runtime.has_bf16", lambda: False)
     words = ("--weights", tiny_weights, "--device", "cpu", "--precision", chosen, "--json")
     code, out, _ = run(folder / "a.png", "-o", tmp_path / "out", *words)
     assert code == 0

@@ -125,3 +125,54 @@ def test_a_method_without_a_network_takes_no_bf16() -> None:
     with pytest.raises(SettingsError, match="method 'clahe' takes no bf16; it has no network"):
         prepare_method("clahe", precision="bf16")
     assert prepare_method("clahe", precision="auto").name == "clahe"
+
+
+@pytest.fixture
+def openvino_with_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let OpenVINO find bf16, and no CUDA device."""
+    monkeypatch.setattr("clearfundus.engines.openvino_runtime.has_bf16", lambda: True)
+    monkeypatch.setattr("clearfundus.methods.engine.DRIVER", Path("/no/such/driver"))
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: False)
+    monkeypatch.setattr("clearfundus.methods.engine.TRIAL_SIDE", 70)
+
+
+@pytest.mark.usefixtures("openvino_with_bf16")
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, ("openvino", "bf16")),
+        ({"size": "guided", "device": "cpu"}, ("openvino", "bf16")),
+        ({"engine": "openvino", "size": "native"}, ("openvino", "bf16")),
+        ({"size": "native"}, ("torch", "fp32")),
+        ({"size": 64}, ("torch", "fp32")),
+        ({"memory_limit": 2**40}, ("torch", "fp32")),
+        ({"precision": "fp32"}, ("torch", "fp32")),
+        ({"engine": "torch"}, ("torch", "fp32")),
+    ],
+)
+def test_auto_takes_openvino_in_bf16_for_small_pictures_only(settings: dict, expected, tiny_weights: Path) -> None:
+    prepared = prepare_method("gan", weights=tiny_weights, **{"precision": "auto", **settings})
+    assert (getattr(prepared.weights, "engine", "torch"), prepared.weights.precision) == expected
+    assert prepared.provenance.get("engine", "torch") == expected[0]
+    assert prepared.provenance.get("precision", "fp32") == expected[1]
+
+
+@pytest.mark.usefixtures("openvino_with_bf16")
+def test_openvino_is_left_where_a_cuda_device_may_be(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi")
+    assert isinstance(prepare_method("gan", weights=tiny_weights, precision="auto").weights, LoadedWeights)
+
+
+@pytest.mark.usefixtures("openvino_with_bf16")
+def test_weights_that_do_not_bear_bf16_stay_with_torch(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearfundus.methods.engine.MOST_DIFFERENCE", 0)
+    assert isinstance(prepare_method("gan", weights=tiny_weights, precision="auto").weights, LoadedWeights)
+    with pytest.raises(SettingsError, match="precision bf16: with these weights found a difference of"):
+        load_model(tiny_weights, engine="openvino", precision="bf16")
+
+
+def test_named_bf16_is_refused_where_openvino_finds_none(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearfundus.engines.openvino_runtime.has_bf16", lambda: False)
+    with pytest.raises(DeviceError, match="OpenVINO finds no bf16"):
+        load_model(tiny_weights, engine="openvino", precision="bf16")

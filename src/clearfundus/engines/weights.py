@@ -19,7 +19,7 @@ class EngineWeights:
 
     Attributes:
         engine: "onnxruntime" or "openvino".
-        precision: "fp32", or "int8" for a network that was quantised at its export.
+        precision: "fp32", "bf16", or "int8" for a network that was quantised at its export.
         run: From (1, 3, H, W) in [-1, 1] to the same shape; see `engines.picture.translate`.
         name: The name given at training.
         role: "enhancer".
@@ -52,23 +52,41 @@ def load_engine_weights(source: str | Path | None, engine: EngineName) -> Engine
     Raises:
         WeightsError: If the file is missing, truncated or altered, or is not of this format, role or architecture.
     """
+    return start(read_source(source), engine)
+
+
+def read_source(source: str | Path | None) -> Exported:
+    """Read shipped weights, a weights file or an exported file as an exported generator.
+
+    Args:
+        source: As for `load_engine_weights`.
+
+    Raises:
+        WeightsError: As `load_engine_weights`.
+    """
     is_exported = source is not None and Path(source).suffix.lower() in SUFFIXES
-    return start(read_exported(Path(str(source))) if is_exported else export_onnx(source), engine)
+    return read_exported(Path(str(source))) if is_exported else export_onnx(source)
 
 
-def start(exported: Exported, engine: EngineName) -> EngineWeights:
+def start(exported: Exported, engine: EngineName, *, bf16: bool = False) -> EngineWeights:
     """Make an engine ready to run an exported generator.
+
+    Args:
+        exported: The generator.
+        engine: The engine; its packages must be installed.
+        bf16: Whether to compute in bf16, which is for OpenVINO alone.
 
     Raises:
         WeightsError: If the engine does not read it, or its description is incomplete.
     """
-    run = onnx_runtime.start(exported) if engine == "onnxruntime" else openvino_runtime.start(exported)
+    is_onnx_runtime = engine == "onnxruntime"
+    run = onnx_runtime.start(exported) if is_onnx_runtime else openvino_runtime.start(exported, bf16=bf16)
     described = exported.description
     try:
         card: dict[str, str] = json.loads(described["card"])
         return EngineWeights(
             engine=engine,
-            precision=described["precision"],
+            precision="bf16" if bf16 else described["precision"],
             run=run,
             name=described["name"],
             role=described["role"],

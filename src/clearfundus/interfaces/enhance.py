@@ -53,9 +53,11 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
         weights: Name of shipped weights (`clearfundus info` lists them), a weights file, or a file that
             `clearfundus export` made.
         device: auto, cpu, cuda or cuda:N. A named device is never replaced by another.
-        engine: What runs the network. auto is torch where it is installed, and for exported files what reads them.
-        precision: What torch computes the network in. auto takes bf16 where the processor has it and the result on a
-            drawn photograph is that of fp32 to within 1.5/255, and fp32 elsewhere. fp32: alike on every machine.
+        engine: What runs the network. auto is torch where it is installed, and for exported files what reads them;
+            but OpenVINO in bf16, which is faster, where precision is auto, too, and the processor has bf16.
+        precision: What torch or OpenVINO computes the network in. auto takes bf16 where the processor has it and the
+            result on a drawn photograph is that of fp32 to within 1.5/255, and fp32 elsewhere. fp32: alike on every
+            machine.
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
             own. change: the diameter the weights were trained at; the change that the network makes is enlarged and
             added. guided: the same diameter, but the photograph's own fine detail takes part in the change. Unset:
@@ -81,10 +83,15 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     planned = plan_jobs(inputs, output, output_format=format_)
     parameters = parse_parameters(set_)
     prepared = prepare_method(
-        method, weights=weights, device=device, engine=engine, precision=precision, size=size, parameters=parameters
+        method,
+        weights=weights,
+        device=device,
+        engine=engine,
+        precision=precision,
+        size=size,
+        memory_limit=None if memory_limit is None else parse_bytes(memory_limit),
+        parameters=parameters,
     )
-    if memory_limit is not None:
-        prepared = prepared.within(parse_bytes(memory_limit))
     outcomes = _run_shown(planned, prepared, overwrite=overwrite, workers=workers)
     seconds = round(time.perf_counter() - started, 3)
     if json_:

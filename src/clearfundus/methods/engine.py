@@ -1,19 +1,23 @@
 """Which engine runs the generator: torch, ONNX Runtime or OpenVINO; and one picture through it.
 
-The result is the same on each, within a rounding of the written file; the tests hold them to 1/255.
+In fp32 the result is the same on each, within a rounding of the written file; the tests hold them to 1/255.
 """
 
 import importlib.util
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
+from clearfundus.engines import openvino_runtime
 from clearfundus.engines.exported import SUFFIXES
 from clearfundus.engines.picture import translate
-from clearfundus.engines.weights import EngineName, EngineWeights, load_engine_weights
-from clearfundus.errors import DeviceError, MissingExtraError, SettingsError
+from clearfundus.engines.weights import EngineName, EngineWeights, load_engine_weights, read_source, start
+from clearfundus.errors import DeviceError, MissingExtraError, SettingsError, WeightsError
 from clearfundus.fundus.phantom import draw_phantom
 from clearfundus.methods.checks import check_choice, require_extra
 from clearfundus.photo import Pixels
@@ -27,6 +31,10 @@ PRECISIONS = "auto", "fp32", "bf16"
 """Names that `load_model` takes."""
 TRIAL_SIDE = 190
 """Of the drawn photograph on which bf16 is compared with fp32, in pixels; no multiple of 4."""
+MOST_DIFFERENCE = 1.5 / 255
+"""From fp32 in any value of that photograph, for OpenVINO; torch's bound in `networks/precision.py` is the same."""
+DRIVER = Path("/proc/driver/nvidia")
+"""Where Linux shows the driver of CUDA devices."""
 PACKAGES: Mapping[EngineName, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {"onnxruntime": ("onnx", ("onnx", "onnxruntime")), "openvino": ("openvino", ("onnx", "openvino"))}
 )
@@ -68,16 +76,26 @@ def choose_engine(name: str, weights: str | Path | None, device: str = "auto") -
 
 
 def load_model(
-    weights: str | Path | None = None, *, engine: str = "auto", device: str = "auto", precision: str = "fp32"
+    weights: str | Path | None = None,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "fp32",
+    one_pass: bool = False,
 ) -> "LoadedWeights | EngineWeights":
     """Load an enhancer onto an engine.
+
+    Engine and precision both "auto", and `one_pass`: OpenVINO in bf16 where it is installed, the processor has bf16,
+    the weights bear it and no CUDA device would be used, for that is the fastest way on a processor. See
+    docs/decisions/0011.
 
     Args:
         weights: A name of `shipped_weights()`, a weights file, an exported file (.onnx, .xml), or None for the default.
         engine: A name of `ENGINES`.
         device: "auto", "cpu", "cuda" or "cuda:N"; only torch runs elsewhere than on the CPU.
-        precision: "fp32"; "bf16"; or "auto", which takes bf16 with torch, where the device computes it in hardware
-            and the result on a drawn photograph differs from that in fp32 by less than 1.5/255.
+        precision: "fp32"; "bf16"; or "auto", which takes bf16 with torch and OpenVINO, where the device computes it in
+            hardware and the result on a drawn photograph differs from that in fp32 by less than 1.5/255.
+        one_pass: Whether pictures may be taken in one pass: small ones, with no limit on memory.
 
     Raises:
         SettingsError: As `choose_engine`, or if bf16 is named and the engine or the weights do not bear it.
@@ -87,10 +105,18 @@ def load_model(
     """
     check_choice("precision", precision, PRECISIONS)
     chosen = choose_engine(engine, weights, device)
-    if chosen != "torch":
+    if one_pass and (engine, precision) == ("auto", "auto") and _suits_openvino(weights, device):
+        fastest = _try_openvino(weights)
+        if fastest is not None:
+            return fastest
+    if chosen == "openvino":
+        return _load_openvino(weights, precision)
+    if chosen == "onnxruntime":
         if precision == "bf16":
-            raise SettingsError(f"engine {chosen!r} does not compute in bf16; use --engine torch, or --precision fp32")
-        return load_engine_weights(weights, "openvino" if chosen == "openvino" else "onnxruntime")
+            raise SettingsError(
+                "engine 'onnxruntime' does not compute in bf16; use --engine torch or openvino, or --precision fp32"
+            )
+        return load_engine_weights(weights, "onnxruntime")
     from clearfundus.networks.device import choose_device
     from clearfundus.networks.weights import load_weights
 
@@ -128,6 +154,60 @@ def _settle(loaded: "LoadedWeights", precision: Literal["auto", "bf16"]) -> "Loa
         return loaded  # nothing is drawn for it
     network = settle_precision(loaded.network, precision, draw_phantom(TRIAL_SIDE, 0).photo.pixels)
     return replace(loaded, network=network, precision="bf16" if is_in_bf16(network) else "fp32")
+
+
+def _suits_openvino(weights: str | Path | None, device: str) -> bool:
+    """Say whether OpenVINO may be faster than torch for weights: it is installed, and runs where they would run.
+
+    torch is not imported for this: it may have a CUDA device if it is installed and the NVIDIA driver or its
+    `nvidia-smi` is there. In doubt the choice is left to torch.
+    """
+    has_driver = DRIVER.exists() or shutil.which("nvidia-smi") is not None
+    on_cpu = device == "cpu" or (device == "auto" and not (_installed("torch") and has_driver))
+    return on_cpu and _readers(weights)[0] == "torch" and _installed("openvino")
+
+
+def _try_openvino(weights: str | Path | None) -> EngineWeights | None:
+    """Return the weights on OpenVINO in bf16; None where that is not to be had."""
+    try:
+        if openvino_runtime.has_bf16():
+            loaded = _load_openvino(weights, "auto")
+            return loaded if loaded.precision == "bf16" else None
+    except (ImportError, WeightsError):  # a broken OpenVINO, or weights that any engine will refuse, by their name
+        return None
+    return None
+
+
+def _load_openvino(weights: str | Path | None, precision: str) -> EngineWeights:
+    """Return the weights on OpenVINO, in bf16 if they may be: tried as `_settle` does, against OpenVINO's own fp32."""
+    exported = read_source(weights)
+    full = start(exported, "openvino")
+    if precision == "fp32":
+        return full
+    if full.precision != "fp32":
+        refusal: DeviceError | SettingsError = SettingsError(
+            f"precision bf16: {weights} is in {full.precision}; use --precision auto"
+        )
+    elif not openvino_runtime.has_bf16():
+        refusal = DeviceError("OpenVINO finds no bf16 arithmetic in this processor; use --precision fp32 or auto")
+    else:
+        reduced = start(exported, "openvino", bf16=True)
+        difference = _difference(full, reduced)
+        if difference < MOST_DIFFERENCE:
+            return reduced
+        refusal = SettingsError(
+            f"precision bf16: with these weights found a difference of {255 * difference:.1f}/255 from fp32 on a drawn "
+            f"picture, expected less than {255 * MOST_DIFFERENCE:.1f}/255; use fp32 or auto"
+        )
+    if precision == "bf16":
+        raise refusal
+    return full
+
+
+def _difference(full: EngineWeights, reduced: EngineWeights) -> float:
+    """Return the greatest difference of any value between two networks' results on the drawn photograph."""
+    trial = draw_phantom(TRIAL_SIDE, 0).photo.pixels
+    return float(np.abs(translate(full.run, trial) - translate(reduced.run, trial)).max())
 
 
 def _readers(weights: str | Path | None) -> tuple[str, ...]:
