@@ -101,3 +101,16 @@ def test_weights_of_another_shape_are_refused() -> None:
     del arrays["down.0.bias"]
     with pytest.raises(WeightsError, match=r"down.0.bias: found none, expected shape \(8,\)"):
         build_graph(SHAPES[4], arrays)
+
+
+def test_openvino_in_bf16_adds_no_bands_to_a_smooth_picture() -> None:
+    settings = GeneratorSettings(width=4, blocks=1, skip=True, gain=True, norm="none")
+    arrays = network_of(settings)[1]
+    arrays["head.weight"] = arrays["head.weight"] * np.float16(0.1)
+    exported = as_exported(settings, arrays)
+    smooth = np.linspace(-0.6, 0.6, 64 * 64, dtype=np.float32).reshape(1, 1, 64, 64).repeat(3, axis=1)
+    full, reduced = (openvino_runtime.start(exported, bf16=bf16)(smooth) for bf16 in (False, True))
+    levels = [len(np.unique(np.rint(127.5 * output))) for output in (full, reduced)]
+    assert levels[0] > 100
+    assert abs(levels[0] - levels[1]) <= 3  # a picture summed in bf16 has steps of one to two levels above 0.25
+    assert len(np.unique(reduced)) > 0.9 * len(np.unique(full))  # in bf16 there would be but a few hundred values
