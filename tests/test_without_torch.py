@@ -49,7 +49,18 @@ def test_the_environment_has_no_torch(python: Path) -> None:
 def test_a_photograph_is_enhanced_as_with_torch(
     engine: str, python: Path, eye: Path, tiny_weights: Path, tmp_path: Path
 ) -> None:
-    words = "enhance", eye, "-o", tmp_path / "clear.png", "--weights", tiny_weights, "--engine", engine
+    words = (
+        "enhance",
+        eye,
+        "-o",
+        tmp_path / "clear.png",
+        "--weights",
+        tiny_weights,
+        "--engine",
+        engine,
+        "--precision",
+        "fp32",
+    )
     done = run(python, "-m", "clearfundus", *words)
     assert done.returncode == 0, done.stderr
     expected = cf.enhance(cf.read_photo(eye), weights=tiny_weights, device="cpu").pixels

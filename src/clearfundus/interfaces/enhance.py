@@ -82,16 +82,9 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
     started = time.perf_counter()
     planned = plan_jobs(inputs, output, output_format=format_)
     parameters = parse_parameters(set_)
-    prepared = prepare_method(
-        method,
-        weights=weights,
-        device=device,
-        engine=engine,
-        precision=precision,
-        size=size,
-        memory_limit=None if memory_limit is None else parse_bytes(memory_limit),
-        parameters=parameters,
-    )
+    limit = None if memory_limit is None else parse_bytes(memory_limit)
+    choices: dict[str, Any] = {"weights": weights, "device": device, "engine": engine, "precision": precision}
+    prepared = prepare_method(method, **choices, size=size, memory_limit=limit, parameters=parameters)
     outcomes = _run_shown(planned, prepared, overwrite=overwrite, workers=workers)
     seconds = round(time.perf_counter() - started, 3)
     if json_:
