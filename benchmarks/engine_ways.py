@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from clearfundus.engines import onnx_runtime, openvino_runtime
 from clearfundus.engines.exported import export_onnx
-from clearfundus.engines.picture import Run, count_threads, translate
+from clearfundus.engines.picture import Run, translate
 from clearfundus.photo import Pixels
 
 if TYPE_CHECKING:
@@ -124,11 +124,8 @@ def by_openvino(weights: str | None) -> Translate:
 
 
 def by_openvino_bf16(weights: str | None) -> Translate:
-    """This package's graph on OpenVINO, in the precision that OpenVINO takes by itself where the processor has it."""
-    model = openvino_runtime.read_model(export_onnx(weights))
-    settings = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": count_threads()}
-    compiled = openvino_runtime.import_openvino().Core().compile_model(model, "CPU", settings)
-    return _through(lambda picture: compiled(picture)[0])
+    """This package's graph on OpenVINO, in bf16."""
+    return _through(openvino_runtime.start(export_onnx(weights), bf16=True))
 
 
 def _through(run: Run) -> Translate:
@@ -150,6 +147,7 @@ class Way(NamedTuple):
 
 
 PLAIN, ONE_PASS, ONE_PASS_BF16, STRIPS = "plain eager loop", "one pass", "one pass, bf16", "strips"
+OPENVINO_BF16 = "OpenVINO, bf16"
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
         PLAIN: Way(plain_loop, "fp32", "torch"),
@@ -158,7 +156,7 @@ WAYS: Mapping[str, Way] = MappingProxyType(
         STRIPS: Way(in_strips, "fp32", "torch"),
         "ONNX Runtime": Way(by_onnx_runtime, "fp32", "onnxruntime"),
         "OpenVINO": Way(by_openvino, "fp32", "openvino"),
-        "OpenVINO, bf16": Way(by_openvino_bf16, "bf16", "openvino"),
+        OPENVINO_BF16: Way(by_openvino_bf16, "bf16", "openvino"),
     }
 )
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from engine_rates import SIDE, measure_in_own_process
 from engine_turns import MOST_SECONDS, REPEATS, Limits, Runner, run_in_turn
-from engine_ways import ONE_PASS, ONE_PASS_BF16, PLAIN, STRIPS, WAYS
+from engine_ways import ONE_PASS, ONE_PASS_BF16, OPENVINO_BF16, PLAIN, STRIPS, WAYS
 from machine import Watch, describe_machine
 
-from clearfundus.methods.engine import PACKAGES
+from clearfundus.engines.weights import EngineWeights
+from clearfundus.methods.engine import PACKAGES, load_model
 from clearfundus.networks.budget import available_bytes
 from clearfundus.networks.device import has_bf16
 from clearfundus.networks.generator import Generator, GeneratorSettings
@@ -158,8 +159,13 @@ def packages_of(engine: str) -> tuple[str, ...]:
 
 
 def chosen_ways(case: Case) -> tuple[str, ...]:
-    """Return the ways that the package takes by itself, in each precision."""
-    return (ONE_PASS, ONE_PASS_BF16) if plan_rows(case.demand, CPU, None) is None else (STRIPS,)
+    """Return the ways that the package takes by itself: with `--precision fp32`, and with the precision left to it."""
+    in_fp32 = ONE_PASS if plan_rows(case.demand, CPU, None) is None else STRIPS
+    diameter = load_weights(case.weights).diameter
+    model = load_model(case.weights, device="cpu", precision="auto", one_pass=case.side <= diameter)
+    if model.precision != "bf16" or in_fp32 == STRIPS:
+        return (in_fp32,)
+    return in_fp32, OPENVINO_BF16 if isinstance(model, EngineWeights) else ONE_PASS_BF16
 
 
 def describe(case: Case, runner: Runner, plain: Runner | None, first: float, chosen: bool) -> str:
