@@ -115,8 +115,8 @@ def test_two_processes_take_the_gradient_that_one_takes_of_the_whole_batch(
     }
     for name, gradient in whole.items():
         assert torch.equal(halves[0][name], halves[1][name]), name
-        # sums in another order; the gradient of a bias before a norm is 0 but for rounding
-        tolerance = 1e-5 + 1e-4 * gradient.abs().max().item()
+        # sums in another order; the gradient of a bias before a norm is 0 but for rounding, up to 1e-5 in each of both
+        tolerance = 3e-5 + 1e-4 * gradient.abs().max().item()
         assert torch.allclose(halves[0][name], gradient, rtol=1e-3, atol=tolerance), name
 
 
