@@ -125,6 +125,16 @@ def test_the_same_run_in_another_folder_gives_the_same_weights(
         assert one.sha256 == other.sha256
 
 
+def test_the_stage_of_pairs_ends_in_the_same_weights_whatever_follows(sources: Sources, tmp_path: Path) -> None:
+    # configs/strong.toml and decision 0012 rest on it
+    pairs, every = {"steps": 3, "blurrer_every": 2}, {"validate": 3}
+    finish(tiny_settings(simulated=pairs, unpaired={"steps": 0}, every=every), sources, tmp_path / "alone")
+    finish(tiny_settings(simulated=pairs, unpaired={"steps": 2}, every=every), sources, tmp_path / "both")
+    files = tmp_path / "alone" / "enhancer.safetensors", tmp_path / "both" / "snapshots/00000003/enhancer.safetensors"
+    alone, snapshot, end = (load_weights(file).sha256 for file in (*files, tmp_path / "both" / "enhancer.safetensors"))
+    assert alone == snapshot != end
+
+
 def test_a_run_folder_of_other_settings_is_refused_with_the_difference(
     finished: tuple[Path, list[Event]], sources: Sources
 ) -> None:
