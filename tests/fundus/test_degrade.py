@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ EVERYTHING = Degradation(
 )
 
 
-def only(**values: float) -> Degradation:
+def only(**values: Any) -> Degradation:
     return dataclasses.replace(NOTHING, **values)
 
 
@@ -245,3 +246,18 @@ def test_a_field_away_from_the_middle_of_its_frame_is_degraded_the_same() -> Non
     moved = degrade(Photo(pixels=wide), Field(mask=mask), dataclasses.replace(EVERYTHING, noise=0)).pixels
     still = degrade(photo, field(), dataclasses.replace(EVERYTHING, noise=0)).pixels
     assert np.abs(moved[20:148, 50:178] - still).max() < 2e-3  # the veil is sampled on a grid of its own
+
+
+def test_the_tint_colours_the_veil_and_nothing_else() -> None:
+    veil = degraded(only(transmission_low=0, transmission_high=0, veil=0))
+    tinted = degraded(only(transmission_low=0, transmission_high=0, veil=0, tint=(0.5, 1.0, 1.2)))
+    assert tinted == pytest.approx(veil * [0.5, 1.0, 1.2], abs=1e-6)
+
+
+def test_a_tint_is_drawn_only_where_it_is_asked_for() -> None:
+    plain, tinted = (
+        draw_degradation(np.random.default_rng(7), one) for one in (DegradeSettings(), DegradeSettings(tint=0.2))
+    )
+    assert tinted.tint != (1.0, 1.0, 1.0)
+    assert all(0.8 <= factor <= 1.2 for factor in tinted.tint)
+    assert dataclasses.replace(tinted, tint=(1.0, 1.0, 1.0)) == plain

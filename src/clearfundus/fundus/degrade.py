@@ -5,7 +5,7 @@ the one of the cataract literature, `seen = clear * t + veil * (1 - t)`, with a 
 between the mean and the 98th percentile of the photograph itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,6 +30,7 @@ class DegradeSettings:
         light: Greatest relative change of the illumination, up or down.
         noise: Greatest standard deviation of the noise, on the scale [0, 1].
         untouched: Share of draws that change nothing, so that a clear photograph is learnt to be left alone.
+        tint: Greatest relative change of each channel of the veil, up or down: light from the side has its own colour.
     """
 
     transmission: tuple[float, float] = (0.2, 1.0)
@@ -38,6 +39,7 @@ class DegradeSettings:
     light: float = 0.3
     noise: float = 0.012
     untouched: float = 0.05
+    tint: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Degradation:
         light: Relative change of the illumination at its extremes.
         noise: Standard deviation of the noise, on the scale [0, 1].
         seed: Seed of the two smooth maps and of the noise.
+        tint: Factor of each channel of the veil.
     """
 
     transmission_low: float
@@ -61,6 +64,7 @@ class Degradation:
     light: float
     noise: float
     seed: int
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
 def draw_degradation(random: np.random.Generator, settings: DegradeSettings | None = None) -> Degradation:
@@ -73,7 +77,7 @@ def draw_degradation(random: np.random.Generator, settings: DegradeSettings | No
     settings = settings or DegradeSettings()
     low, high = np.sort(random.uniform(*settings.transmission, size=2))
     touched = float(random.random() >= settings.untouched)
-    return Degradation(
+    drawn = Degradation(
         transmission_low=float(1 - touched * (1 - low)),
         transmission_high=float(1 - touched * (1 - high)),
         veil=float(random.uniform(*settings.veil)),
@@ -82,6 +86,10 @@ def draw_degradation(random: np.random.Generator, settings: DegradeSettings | No
         noise=touched * float(random.uniform(0, settings.noise)),
         seed=int(random.integers(2**31)),
     )
+    if settings.tint == 0:
+        return drawn  # without a draw
+    red, green, blue = random.uniform(1 - settings.tint, 1 + settings.tint, size=3)
+    return replace(drawn, tint=(float(red), float(green), float(blue)))
 
 
 def degrade(photo: Photo, field: Field, degradation: Degradation) -> Photo:
@@ -115,7 +123,8 @@ def degrade_pixels(pixels: Pixels, field: Field, degradation: Degradation) -> Pi
     stride = max(1, round(field.diameter / VEIL_SAMPLES))
     inside = pixels[::stride, ::stride][field.mask[::stride, ::stride]]
     bright = np.percentile(inside, VEIL_PERCENTILE, axis=0)
-    veil = (inside.mean(0) * (1 - degradation.veil) + bright * degradation.veil).astype(np.float32)
+    veil = (inside.mean(0) * (1 - degradation.veil) + bright * degradation.veil) * degradation.tint
+    veil = veil.astype(np.float32)
 
     sigma = degradation.blur * field.diameter
     blurred = cv2.GaussianBlur(pixels, (0, 0), sigma) if sigma > 0 else pixels

@@ -67,6 +67,21 @@ class MixSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameraSettings:
+    """What the camera adds to simulated pairs; see `camera.py`.
+
+    Attributes:
+        spots: Share of pairs with spots of stray light, in the degraded picture and in its truth alike.
+        jpeg: Share of pairs whose degraded picture has been a JPEG file.
+        quality: Range of that file's quality, from 1 to 100.
+    """
+
+    spots: float = 0.0
+    jpeg: float = 0.0
+    quality: tuple[float, float] = (60.0, 98.0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulatedSettings:
     """The stage before the unpaired one: clear photographs and their degraded copies. Not in the paper.
 
@@ -79,6 +94,7 @@ class SimulatedSettings:
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
         degrade: Ranges of the scatter.
         mix: How often other models take its place.
+        camera: What the camera adds.
         teacher: Name or file of weights whose output is the truth, so that a small enhancer learns what a strong one
             does; "" for the clear photographs themselves.
         real: With a teacher, squares of blurry photographs in an iteration beside the pairs.
@@ -92,6 +108,7 @@ class SimulatedSettings:
     blurrer_every: int = 0
     degrade: DegradeSettings = field(default_factory=DegradeSettings)
     mix: MixSettings = field(default_factory=MixSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
     teacher: str = ""
     real: int = 0
 
@@ -175,12 +192,14 @@ class RunSettings:
     Attributes:
         name: Name of the weights.
         seed: Seed of every chance in the run.
+        start: Name of shipped weights, or a run's folder, whose generators the run begins with; "" for random ones.
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
     """
 
     name: str
     seed: int = 0
+    start: str = ""
     precision: Precision = "auto"
     ema: float = 0.999
     data: DataSettings = field(default_factory=DataSettings)

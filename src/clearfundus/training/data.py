@@ -18,6 +18,7 @@ from clearfundus.errors import PhotoError, SettingsError
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.photo import READABLE_SUFFIXES, Mask, Pixels, read_photo
+from clearfundus.training.camera import photograph
 from clearfundus.training.config import DataSettings, SimulatedSettings
 from clearfundus.training.simulate import simulate
 
@@ -122,7 +123,8 @@ def cut_degraded_pair(
         The degraded and the clear square, each (side, side, 3), float32 in [0, 1].
     """
     clear = specimen.pixels.astype(np.float32) / np.float32(255)
-    degraded = simulate(clear, Field(mask=specimen.mask), settings, random)
+    field = Field(mask=specimen.mask)
+    degraded, clear = photograph(simulate(clear, field, settings, random), clear, field, settings.camera, random)
     both = _cut(np.concatenate([degraded, clear], axis=2), specimen, side, random)
     return both[..., :3], both[..., 3:]
 

@@ -61,9 +61,15 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "simulated.degrade.blur": _span(0.1),
         "simulated.degrade.light": _within(0, 1),
         "simulated.degrade.noise": _within(0, 1),
+        "simulated.degrade.tint": _within(0, 1),
         "simulated.degrade.untouched": _within(0, 1),
         "simulated.real": _at_least(0),
         "simulated.mix.severity": _span(1),
+        "simulated.camera.spots": _within(0, 1),
+        "simulated.camera.jpeg": _within(0, 1),
+        "simulated.camera.quality": Range(
+            "low and high, in this order, in [1, 100]", lambda value: bool(1 <= value[0] <= value[1] <= 100)
+        ),
         **{f"simulated.mix.{name}": _within(0, 1) for name in ("peli", "arcnet", "cofe", "focus")},
         "unpaired.steps": _at_least(0),
         "unpaired.batch": _at_least(1),

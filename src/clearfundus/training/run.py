@@ -255,6 +255,7 @@ def _save_generators(trainer: Trainer, folder: Path) -> None:
         "version": __version__,
         "settings": json.dumps(asdict(settings)),
         **({"teacher": f"{trainer.teacher.name} {trainer.teacher.sha256}"} if trainer.teacher else {}),
+        **({"start": state.start} if state.start else {}),
     }
     for role in roles:
         save_weights(

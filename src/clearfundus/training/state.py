@@ -14,6 +14,7 @@ from clearfundus.training.distributed import Ranks, agree
 from clearfundus.training.losses import discriminator_loss
 from clearfundus.training.pool import Pool, query_pool
 from clearfundus.training.schedule import random_at, rate_factor, stage_at
+from clearfundus.training.start import begin_with
 from clearfundus.training.step import (
     Batch,
     Discriminators,
@@ -41,6 +42,7 @@ class State:
         clear_pool: Past enhanced photographs, of this process.
         blurry_pool: Past blurred ones, of this process.
         bf16: Whether the networks compute in bf16.
+        start: Name and hash of the enhancer that the run began with; "" for random weights.
     """
 
     step: int
@@ -52,6 +54,7 @@ class State:
     clear_pool: Pool = ()
     blurry_pool: Pool = ()
     bf16: bool = False
+    start: str = ""
 
     @property
     def networks(self) -> dict[str, nn.Module]:
@@ -74,10 +77,13 @@ def new_state(settings: RunSettings, device: torch.device) -> State:
 
     Raises:
         DeviceError: If bf16 is named and the device has none.
+        SettingsError: If the weights to begin with are of another kind.
+        WeightsError: If there are no such weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)  # torch.manual_seed would seed CUDA devices, too
         translator, judges = Translator(settings), Discriminators(settings)
+    start = begin_with(translator, settings)
     translator, judges = place(translator, device), place(judges, device)
     return State(
         step=0,
@@ -87,6 +93,7 @@ def new_state(settings: RunSettings, device: torch.device) -> State:
         generator_optimizer=torch.optim.Adam(translator.parameters(), betas=BETAS),
         judge_optimizer=torch.optim.Adam(judges.parameters(), betas=BETAS),
         bf16=use_bf16(settings.precision, device),
+        start=start,
     )
 
 

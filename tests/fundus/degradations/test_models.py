@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
 from clearfundus import Field, Photo
-from clearfundus.fundus.degradations import DEGRADATIONS, Model, decibels
+from clearfundus.fundus.degradations import DEGRADATIONS, Model, decibels, from_record
 from clearfundus.fundus.degradations.arcnet import KERNELS, ArcNet
 from clearfundus.fundus.degradations.cataract import Cataract
 from clearfundus.fundus.degradations.cofe import Cofe
@@ -104,6 +104,12 @@ def test_cataract_is_the_degradation_of_training_bit_for_bit() -> None:
     assert np.array_equal(
         model.apply(draw_fundus(128), whole()).pixels, degrade(draw_fundus(128), whole(), model).pixels
     )
+
+
+def test_a_cataract_recorded_before_veils_had_a_tint_is_read_without_one() -> None:
+    model = DEGRADATIONS["cataract"].draw(np.random.default_rng(1), 0.7)
+    older = {name: value for name, value in dataclasses.asdict(model).items() if name != "tint"}
+    assert from_record({"model": "cataract", "parameters": older}) == model
 
 
 def test_cataract_stays_within_the_ranges_of_training() -> None:

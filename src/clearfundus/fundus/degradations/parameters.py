@@ -1,8 +1,11 @@
-"""From JSON back to the dataclass it was written from: nothing is coerced, nothing is left out."""
+"""From JSON back to the dataclass it was written from: nothing is coerced, and left out is only what has a default.
+
+A parameter that came later has one, under which a record older than it means what it meant.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -20,18 +23,19 @@ def read_parameters(kind: type[Kind], found: object, where: str) -> Kind:
         where: What is read, for the message.
 
     Raises:
-        SettingsError: If a field is missing, unknown, of the wrong type or not finite.
+        SettingsError: If a field without a default is missing, or one is unknown, of the wrong type or not finite.
     """
     if not isinstance(found, Mapping):
         raise SettingsError(f"{where}: found {found!r}, expected an object with its parameters")
     hints = get_type_hints(kind)
-    names = [one.name for one in fields(kind)]  # type: ignore[arg-type] # every Kind is a dataclass
-    unknown, missing = sorted(found.keys() - set(names)), sorted(set(names) - found.keys())
+    defaults = {one.name: one.default for one in fields(kind)}  # type: ignore[arg-type] # every Kind is a dataclass
+    required = {name for name, default in defaults.items() if default is MISSING}
+    unknown, missing = sorted(found.keys() - defaults.keys()), sorted(required - found.keys())
     if unknown or missing:
         raise SettingsError(
             f"{where}: unknown parameters: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}"
         )
-    return kind(**{name: _value(hints[name], found[name], f"{where}.{name}") for name in names})
+    return kind(**{name: _value(hints[name], found[name], f"{where}.{name}") for name in defaults if name in found})
 
 
 def _value(hint: Any, found: object, where: str) -> object:
