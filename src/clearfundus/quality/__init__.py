@@ -211,7 +211,8 @@ _ALL = (
         range=(0, inf),
         conventions=(
             "NIQE with mean and covariance of clear fundus photographs; always with the name of the fit, and compared "
-            "only within one fit. Photographs smaller than the side are enlarged, which it takes for blur."
+            "only within one fit. Photographs smaller than the side are enlarged, which it takes for blur. CLAHE "
+            "improves it on hazy photographs, and noise may where they are enlarged."
         ),
     ),
     Metric(
