@@ -7,7 +7,7 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -83,6 +83,16 @@ def measure(weights: str | None, precision: str) -> dict[str, float]:
         if step.name not in rates:
             rates[step.name] = step.operations / least_seconds(_alone(step, PRECISIONS[precision]))
     return rates
+
+
+def seconds_alone(weights: str | None, rates: Mapping[str, float]) -> float:
+    """Return the seconds of all convolutions of a network, each at its own rate, with nothing between them.
+
+    Args:
+        weights: A file, or None for the default.
+        rates: What `measure` gave for them.
+    """
+    return sum(step.operations / rates[step.name] for step in convolutions(load_weights(weights).network, SIDE))
 
 
 def convolutions(network: Generator, side: int) -> list[Step]:

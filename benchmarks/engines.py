@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from engine_rates import SIDE, measure_in_own_process
+from engine_rates import SIDE, measure_in_own_process, seconds_alone
 from engine_turns import MOST_SECONDS, REPEATS, Limits, Runner, run_in_turn
 from engine_ways import ONE_PASS, ONE_PASS_BF16, OPENVINO_BF16, PLAIN, STRIPS, WAYS
 from machine import Watch, describe_machine
@@ -105,7 +105,12 @@ def print_table(name: str, weights: str | None, sides: Sequence[int], limits: Li
         found = measure_in_own_process(weights, precision)
         best = max(found, key=lambda one: found[one])
         rates[precision] = found[best]
-        print(f"{name}, {precision}: best single convolution {found[best] / 1e9:.0f} Gflop/s ({best})")
+        alone = seconds_alone(weights, found)
+        share = generator_operations(settings, SIDE, SIDE) / alone / found[best]
+        print(
+            f"{name}, {precision}: best single convolution {found[best] / 1e9:.0f} Gflop/s ({best}); "
+            f"all of them alone, one after the other: {alone:.3f} s at {SIDE} x {SIDE}, a share of {share:.0%}"
+        )
     print(f"\n| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     first: dict[str, float] = {}
     for side in sides:

@@ -93,6 +93,18 @@ def test_the_convolutions_together_have_the_operations_of_the_network(benchmark:
     assert len({step.name for step in steps}) == len(steps) - 3  # the blocks' convolutions are alike
 
 
+def test_the_convolutions_alone_take_their_operations_at_their_own_rates(benchmark: ModuleType, weights: str) -> None:
+    module = sys.modules["engine_rates"]
+    settings = GeneratorSettings(width=4, blocks=2)
+    steps = module.convolutions(Generator(settings), benchmark.SIDE)
+    rates = {step.name: 2e9 for step in steps}
+    whole = generator_operations(settings, benchmark.SIDE, benchmark.SIDE)
+    assert module.seconds_alone(weights, rates) == pytest.approx(whole / 2e9)
+    stem = steps[0]
+    slower = module.seconds_alone(weights, {**rates, stem.name: 1e9})
+    assert slower == pytest.approx(whole / 2e9 + stem.operations / 2e9)
+
+
 @pytest.mark.parametrize(
     ("runs", "enough"),
     [
