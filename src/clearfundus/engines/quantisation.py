@@ -1,4 +1,8 @@
-"""int8: a quarter of the fp32 time, by NNCF on OpenVINO; a network is kept only if it does what it did in fp32."""
+"""int8 by NNCF on OpenVINO, in the residual blocks alone; a network is kept only if it does what it did in fp32.
+
+The blocks hold most of the work. With the layers before and behind them in int8, too, the shipped weights differed from
+fp32 by twice as much on average, and five times as much in the tail.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,11 +73,17 @@ def quantise(exported: Exported, photographs: Sequence[Pixels]) -> tuple[Exporte
 
 
 def _kept_in_full(model: Any) -> list[str]:
-    """Name what joins the network's output to the photograph: in int8 the photograph itself would be coarsened."""
+    """Name every convolution outside the residual blocks, and what joins the network's output to the photograph.
+
+    In int8 the photograph itself would be coarsened. Convolutions of the blocks alone keep the number of channels.
+    """
+    convolutions = [one for one in model.get_ordered_ops() if one.get_type_name().startswith("Convolution")]
+    channels = [list(one.input(1).get_partial_shape().to_shape())[:2] for one in convolutions]
+    outside = [one for one, (first, second) in zip(convolutions, channels, strict=True) if first != second]
     joins = [one for one in model.get_ordered_ops() if one.get_type_name() in ("Add", "Multiply", "Split", "Tanh")]
     last = [one for one in joins if one.get_type_name() == "Add"][-3:]
     chosen = [one for one in joins if one.get_type_name() != "Add" or one in last]
-    return [str(one.get_friendly_name()) for one in chosen]
+    return [str(one.get_friendly_name()) for one in [*outside, *chosen]]
 
 
 def measure_loss(exported: Exported, quantised: Exported, photographs: Sequence[Pixels]) -> Loss:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from clearfundus.errors import PhotoError, SettingsError
 from clearfundus.fundus.field import find_field
 from clearfundus.fundus.frame import crop_to_field
+from clearfundus.methods.gan import scaled
 from clearfundus.photo import READABLE_SUFFIXES, Pixels, read_photo
 
 FEWEST, MOST = 4, 32
@@ -41,6 +41,4 @@ def _seen(path: Path, diameter: int, surround: str) -> Pixels:
     pixels = frame.photo.pixels
     if surround == "black":
         pixels = np.where(frame.field.mask[..., None], pixels, np.float32(0))
-    height, width = (max(round(side * diameter / frame.field.diameter), 2) for side in pixels.shape[:2])
-    resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    return np.clip(np.asarray(resized, np.float32), 0, 1)
+    return scaled(pixels, diameter, frame.field.diameter)

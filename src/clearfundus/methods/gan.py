@@ -76,7 +76,7 @@ def gan(
     # as in training; the change outside the field is left out when the result is put back
     shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
     diameter = model.diameter if size == "guided" else size
-    seen = shown if diameter == "native" else _scaled(shown, diameter, field.diameter)
+    seen = shown if diameter == "native" else scaled(shown, diameter, field.diameter)
     # At the photograph's own scale the sum below is the network's output itself.
     change = run_model(model, seen, memory_limit)
     change -= seen
@@ -129,7 +129,8 @@ def _guided(pixels: Pixels, seen: Pixels, change: Pixels, diameter: int, mask: M
     return apply_affine(pixels, gain, offset)
 
 
-def _scaled(pixels: Pixels, size: int, diameter: float) -> Pixels:
+def scaled(pixels: Pixels, size: int, diameter: float) -> Pixels:
+    """Return a picture as the network is shown it: (H, W, 3) in [0, 1], its field brought from `diameter` to `size`."""
     height, width = (max(round(side * size / diameter), 2) for side in pixels.shape[:2])
     return np.clip(_resize(pixels, (height, width)), 0, 1)
 
