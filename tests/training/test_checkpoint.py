@@ -167,7 +167,7 @@ def test_another_number_of_processes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="made by 1 processes, found 2; resume with as many"):
         load_checkpoint(new_state(SETTINGS, CPU), folder, Ranks(rank=0, count=2, local=0))
     progress = json.loads((folder / "step.json").read_text())
-    assert progress == {"step": 1, "processes": 1, "arithmetic": "cpu fp32"}
+    assert progress == {"step": 1, "processes": 1, "arithmetic": "cpu fp32", "start": ""}
 
 
 def test_another_arithmetic_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -250,3 +250,9 @@ def test_a_missing_or_broken_file_is_refused(content: bytes | None, message: str
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no readable TOML file"):
         read_settings(tmp_path)
+
+
+def test_spots_and_a_teacher_do_not_go_together() -> None:
+    table = {"name": "run", "simulated": {"teacher": "strong-skip", "camera": {"spots": 0.3}}}
+    with pytest.raises(SettingsError, match=r"\[simulated\.camera\]: spots: found 0\.3 with a teacher, expected 0"):
+        settings_from(table, "run.toml")

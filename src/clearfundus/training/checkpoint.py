@@ -44,7 +44,7 @@ def save_checkpoint(state: State, run: Path, ranks: Ranks) -> Path:
     save_file(_plain(pools), partial / f"pools_{ranks.rank}.safetensors")
     if ranks.rank == 0:
         save_file(_plain(_tensors(state)), partial / "state.safetensors")
-        progress = {"step": state.step, "processes": ranks.count, "arithmetic": state.arithmetic}
+        progress = {"step": state.step, "processes": ranks.count, "arithmetic": state.arithmetic, "start": state.start}
         (partial / "step.json").write_text(json.dumps(progress))
     wait_for_peers(ranks)
     if ranks.rank == 0:
@@ -94,7 +94,7 @@ def load_checkpoint(state: State, folder: Path, ranks: Ranks) -> None:
             network.load_state_dict(_under(tensors, name))
         for name, optimizer in state.optimizers.items():
             _load_optimizer(optimizer, _under(tensors, name))
-        state.step = int(progress["step"])
+        state.step, state.start = int(progress["step"]), str(progress.get("start", ""))
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"{folder}: damaged checkpoint ({error}); delete it to resume from the one before"

@@ -71,7 +71,8 @@ class CameraSettings:
     """What the camera adds to simulated pairs; see `camera.py`.
 
     Attributes:
-        spots: Share of pairs with spots of stray light, in the degraded picture and in its truth alike.
+        spots: Share of photographs that get spots of stray light, in the degraded picture and in its truth alike. The
+            square that is cut from one need not show any: of squares of 192 pixels at 512, four in ten of those do.
         jpeg: Share of pairs whose degraded picture has been a JPEG file.
         quality: Range of that file's quality, from 1 to 100.
     """

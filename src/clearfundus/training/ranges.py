@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clearfundus.errors import SettingsError
 
 if TYPE_CHECKING:
-    from clearfundus.training.config import RunSettings
+    from clearfundus.training.config import RunSettings, SimulatedSettings
 
 GENERATOR_LOSSES = ("adversarial", "feature", "image", "identity", "simulated")
 SHARES_TOLERANCE = 1e-9  # of 0.3 + 0.3 + 0.4
@@ -107,10 +107,20 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
         raise SettingsError(f"{where} [data]: diameter: found {diameter}, expected at least the crop, {crop}")
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
-    shares = sum(settings.simulated.mix.shares.values())
-    if shares > 1 + SHARES_TOLERANCE:
-        raise SettingsError(f"{where} [simulated.mix]: found shares of {shares:g} in all, expected 1 at most")
-    if settings.simulated.real and not settings.simulated.teacher:
-        raise SettingsError(f"{where} [simulated]: real: found {settings.simulated.real} without teacher, expected 0")
+    _check_pairs(settings.simulated, where)
     if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")
+
+
+def _check_pairs(settings: "SimulatedSettings", where: str) -> None:
+    """Refuse settings of simulated pairs that do not go together."""
+    shares = sum(settings.mix.shares.values())
+    if shares > 1 + SHARES_TOLERANCE:
+        raise SettingsError(f"{where} [simulated.mix]: found shares of {shares:g} in all, expected 1 at most")
+    if settings.real and not settings.teacher:
+        raise SettingsError(f"{where} [simulated]: real: found {settings.real} without teacher, expected 0")
+    if settings.camera.spots and settings.teacher:
+        raise SettingsError(
+            f"{where} [simulated.camera]: spots: found {settings.camera.spots:g} with a teacher, expected 0: "
+            "what the teacher makes of a spot would take the place of the truth that holds it"
+        )

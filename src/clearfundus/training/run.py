@@ -22,6 +22,7 @@ from clearfundus.training.differences import differences
 from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.schedule import stage_at
 from clearfundus.training.split import read_groups, split_by_eye
+from clearfundus.training.start import load_start
 from clearfundus.training.state import State, Trainer, new_state
 from clearfundus.training.validation import as_numbers, sample_sheet, validate
 from clearfundus.version import __version__
@@ -79,16 +80,20 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         RunMismatchError: If the folder holds a run with other settings or photographs.
         NonFiniteLossError: If a loss becomes NaN or infinite; a checkpoint of the state before it is saved.
         TrainingError: If there are too few photographs.
+        SettingsError: If the weights to begin with are not there or of another kind.
         DeviceError: If the device or precision is not there.
     """
     with join_peers(device_name) as (ranks, device):
         files = _split_files(settings, sources)
+        checkpoints = list_checkpoints(folder)
+        start = (
+            {} if checkpoints else load_start(settings)
+        )  # a checkpoint holds all; before a folder is claimed in vain
         if ranks.rank == 0:
             _claim(folder, settings, files)
         wait_for_peers(ranks)
         photographs, held_out = yield from _read_all(files, settings)
-        state = new_state(settings, device)
-        checkpoints = list_checkpoints(folder)
+        state = new_state(settings, device, start)
         if checkpoints:
             load_checkpoint(state, checkpoints[-1], ranks)
         if ranks.rank == 0:

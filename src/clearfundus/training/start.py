@@ -1,57 +1,71 @@
 """Weights to begin with, in place of random ones: to train what is there further, on other photographs or longer."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clearfundus.errors import SettingsError
 from clearfundus.networks.weights import LoadedWeights, Role, load_weights
+from clearfundus.pretrained import shipped_weights
 
 if TYPE_CHECKING:
     from clearfundus.training.config import RunSettings
     from clearfundus.training.step import Translator
 
+ROLES: tuple[Role, ...] = ("enhancer", "blurrer")
 
-def begin_with(translator: "Translator", settings: "RunSettings") -> str:
-    """Copy the weights that the settings name into both generators; if they name none, leave them as they are.
+Start = Mapping[Role, LoadedWeights]
+"""Both generators to begin with; empty for random ones."""
 
-    The discriminators, the optimizers and the learning rate begin anew.
+
+def load_start(settings: "RunSettings") -> Start:
+    """Load the weights that the settings name to begin with.
+
+    Args:
+        settings: `start` is a name of shipped weights, or a folder with `enhancer.safetensors` and
+            `blurrer.safetensors`, as a run leaves it; "" for none.
+
+    Raises:
+        SettingsError: If it is neither, or they are of another architecture, field diameter or surround.
+        WeightsError: If a file in that folder cannot be used.
+    """
+    if not settings.start:
+        return {}
+    found: dict[Role, LoadedWeights] = {role: load_weights(_file(settings.start, role), role=role) for role in ROLES}
+    wanted = (settings.generator, settings.data.diameter, settings.data.surround)
+    for role, one in found.items():
+        has = (one.network.settings, one.diameter, one.surround)
+        for what, is_there, expected in zip(("generator", "diameter", "surround"), has, wanted, strict=True):
+            if is_there != expected:
+                raise SettingsError(
+                    f"start {settings.start}, {role}: found {what} {is_there}, expected the run's {expected}; "
+                    "change the run's settings or begin without"
+                )
+    return found
+
+
+def _file(source: str, role: Role) -> str | Path:
+    """Return what `load_weights` takes for one generator; a shipped name goes before a folder called the same."""
+    shipped = {name for name, one in shipped_weights().items() if set(ROLES) <= one.files.keys()}
+    if source in shipped:
+        return source
+    if Path(source).is_dir():
+        return Path(source) / f"{role}.safetensors"
+    raise SettingsError(
+        f"start: found {source!r}, expected the folder of a run or one of: {', '.join(sorted(shipped))}"
+    )
+
+
+def begin_with(translator: "Translator", start: Start) -> str:
+    """Copy weights into both generators; the discriminators, the optimizers and the learning rate begin anew.
 
     Args:
         translator: The two generators, changed in place.
-        settings: `start` is a name of shipped weights, or a folder with `enhancer.safetensors` and
-            `blurrer.safetensors`, as a run leaves it.
+        start: What `load_start` gave.
 
     Returns:
         Name and hash of the enhancer it began with; "" if with none.
-
-    Raises:
-        SettingsError: If they are of another architecture, or were trained at another field diameter or surround.
-        WeightsError: If there are no such weights.
     """
-    if not settings.start:
-        return ""
-    begun = []
-    roles: tuple[Role, ...] = ("enhancer", "blurrer")
-    for role in roles:
-        found = load_start(settings.start, role)
-        wanted = (settings.generator, settings.data.diameter, settings.data.surround)
-        has = (found.network.settings, found.diameter, found.surround)
-        for what, one, other in zip(("generator", "diameter", "surround"), has, wanted, strict=True):
-            if one != other:
-                raise SettingsError(
-                    f"start {settings.start}, {role}: found {what} {one}, expected the run's {other}; "
-                    "change the run's settings or begin without"
-                )
-        getattr(translator, role).load_state_dict(found.network.state_dict())
-        begun.append(f"{found.name} {found.sha256}")
-    return begun[0]
-
-
-def load_start(source: str, role: Role) -> LoadedWeights:
-    """Load one generator of shipped weights by their name, or of a run by its folder.
-
-    Raises:
-        WeightsError: If there is none.
-    """
-    folder = Path(source)
-    return load_weights(folder / f"{role}.safetensors" if folder.is_dir() else source, role=role)
+    for role, one in start.items():
+        getattr(translator, role).load_state_dict(one.network.state_dict())
+    return f"{start['enhancer'].name} {start['enhancer'].sha256}" if start else ""

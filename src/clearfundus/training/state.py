@@ -14,7 +14,7 @@ from clearfundus.training.distributed import Ranks, agree
 from clearfundus.training.losses import discriminator_loss
 from clearfundus.training.pool import Pool, query_pool
 from clearfundus.training.schedule import random_at, rate_factor, stage_at
-from clearfundus.training.start import begin_with
+from clearfundus.training.start import Start, begin_with
 from clearfundus.training.step import (
     Batch,
     Discriminators,
@@ -72,18 +72,21 @@ class State:
         return {"generator_optimizer": self.generator_optimizer, "judge_optimizer": self.judge_optimizer}
 
 
-def new_state(settings: RunSettings, device: torch.device) -> State:
+def new_state(settings: RunSettings, device: torch.device, start: Start | None = None) -> State:
     """Build the state before the first iteration; the caller's random state is left as it was.
+
+    Args:
+        settings: What to train.
+        device: Where.
+        start: Weights to begin with, see `load_start`; None for random ones.
 
     Raises:
         DeviceError: If bf16 is named and the device has none.
-        SettingsError: If the weights to begin with are of another kind.
-        WeightsError: If there are no such weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(settings.seed)  # torch.manual_seed would seed CUDA devices, too
         translator, judges = Translator(settings), Discriminators(settings)
-    start = begin_with(translator, settings)
+    began_with = begin_with(translator, start or {})
     translator, judges = place(translator, device), place(judges, device)
     return State(
         step=0,
@@ -93,7 +96,7 @@ def new_state(settings: RunSettings, device: torch.device) -> State:
         generator_optimizer=torch.optim.Adam(translator.parameters(), betas=BETAS),
         judge_optimizer=torch.optim.Adam(judges.parameters(), betas=BETAS),
         bf16=use_bf16(settings.precision, device),
-        start=start,
+        start=began_with,
     )
 
 
