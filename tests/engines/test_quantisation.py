@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,14 @@ import pytest
 import clearfundus as cf
 from clearfundus import SettingsError
 from clearfundus.engines.exported import export_onnx
-from clearfundus.engines.openvino_runtime import export_openvino
-from clearfundus.engines.quantisation import measure_loss
+from clearfundus.engines.openvino_runtime import export_openvino, read_model
+from clearfundus.engines.quantisation import kept_in_full, measure_loss
+from clearfundus.fundus.frame import crop_to_field
 from clearfundus.interfaces.cli import main
 from clearfundus.methods.calibration import read_calibration
+from clearfundus.methods.gan import scaled
+from clearfundus.networks.generator import Generator, GeneratorSettings
+from clearfundus.networks.weights import save_weights
 from drawn import draw_fundus
 
 
@@ -56,6 +61,27 @@ def test_photographs_to_calibrate_on_are_seen_at_the_diameter_of_the_weights(pho
     corner = read_calibration(photographs, 64, "black")[0][0, 0]
     assert np.array_equal(corner, [0, 0, 0])
     assert found[0][0, 0].max() > 0.05
+
+
+def test_a_photograph_smaller_than_the_network_sees_it_is_enlarged_as_enhance_enlarges_it(photographs: Path) -> None:
+    found = read_calibration(photographs, 200, "fill")[0]
+    photo = cf.read_photo(photographs / "0.png")
+    frame = crop_to_field(photo, cf.find_field(photo))
+    assert min(found.shape[:2]) > 90
+    assert np.array_equal(found, scaled(frame.photo.pixels, 200, frame.field.diameter))
+
+
+@pytest.mark.parametrize("upsample", ["transposed", "resize"])
+def test_only_the_convolutions_of_the_blocks_are_left_to_int8(upsample: Any, tmp_path: Path) -> None:
+    network = Generator(GeneratorSettings(width=4, blocks=2, upsample=upsample, skip=True, gain=True))
+    save_weights(network, tmp_path / "tiny.safetensors", name="tiny", diameter=64)
+    model = read_model(export_openvino(export_onnx(tmp_path / "tiny.safetensors")))
+    kept = set(kept_in_full(model))
+    convolutions = [one for one in model.get_ordered_ops() if one.get_type_name().startswith("Convolution")]
+    left = [one for one in convolutions if one.get_friendly_name() not in kept]
+    assert len(convolutions) == 1 + 2 + 2 * 2 + 2 + 1  # stem, down, two in each block, up, head
+    assert len(left) == 2 * 2
+    assert all(list(one.input(1).get_partial_shape().to_shape())[:2] == [16, 16] for one in left)
 
 
 def test_too_few_photographs_are_refused(photographs: Path) -> None:

@@ -59,7 +59,7 @@ def quantise(exported: Exported, photographs: Sequence[Pixels]) -> tuple[Exporte
         calibration,
         subset_size=len(photographs),
         preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(names=_kept_in_full(model)),
+        ignored_scope=nncf.IgnoredScope(names=kept_in_full(model)),
     )
     result = write_model(quantised, {**exported.description, "precision": "int8"})
     loss = measure_loss(exported, result, photographs)
@@ -72,7 +72,7 @@ def quantise(exported: Exported, photographs: Sequence[Pixels]) -> tuple[Exporte
     return result, loss
 
 
-def _kept_in_full(model: Any) -> list[str]:
+def kept_in_full(model: Any) -> list[str]:
     """Name every convolution outside the residual blocks, and what joins the network's output to the photograph.
 
     In int8 the photograph itself would be coarsened. Convolutions of the blocks alone keep the number of channels, but
