@@ -86,9 +86,8 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
     with join_peers(device_name) as (ranks, device):
         files = _split_files(settings, sources)
         checkpoints = list_checkpoints(folder)
-        start = (
-            {} if checkpoints else load_start(settings)
-        )  # a checkpoint holds all; before a folder is claimed in vain
+        # before a folder is claimed in vain; a checkpoint holds all
+        start = {} if checkpoints else load_start(settings)
         if ranks.rank == 0:
             _claim(folder, settings, files)
         wait_for_peers(ranks)
