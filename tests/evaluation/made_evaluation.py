@@ -23,7 +23,7 @@ LEVELS = {"psnr": 20.0, "ssim": 0.8, "psnr_fitted": 24.0, "ssim_fitted": 0.85}
 METRICS_OF_SET = {
     "blurry": ("fniqe", "niqe", "tenengrad"),
     "pairs": ("psnr", "ssim", "psnr_fitted", "ssim_fitted"),
-    "simulated": ("psnr", "ssim"),
+    "simulated": ("psnr", "ssim", "psnr_fitted", "ssim_fitted"),
 }
 METHODS = (INPUT, "clahe", "gan", "zhou2018")
 

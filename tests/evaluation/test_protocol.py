@@ -72,8 +72,7 @@ def test_each_set_gets_the_measures_it_can() -> None:
     rules = Rules(metrics=choose_metrics())
     blurry, pairs, simulated = (set(rules.of_set(name)) for name in ("blurry", "pairs", "simulated"))
     assert blurry == {name for name, one in METRICS.items() if not one.needs_reference}
-    assert simulated == set(METRICS) - blurry
-    assert pairs == simulated | {"psnr_fitted", "ssim_fitted"}
+    assert simulated == pairs == (set(METRICS) - blurry) | {"psnr_fitted", "ssim_fitted"}
 
 
 def test_metrics_are_chosen_by_name_and_a_slot_without_a_model_is_absent() -> None:

@@ -1,8 +1,9 @@
 """How results are judged: every method's on the same pixels, at the same size, after the same rounding.
 
 Photographs alone get the measures that need no reference, pairs and simulated ones those that need one. The facts to
-know: two shots of one eye differ in exposure, which plain PSNR and SSIM count as error; so pairs get both once more as
-`psnr_fitted` and `ssim_fitted`, after a gain and an offset for each channel fitted to the reference inside the overlap.
+know: two shots of one eye differ in exposure, and the level under a haze is ambiguous; plain PSNR and SSIM count that
+as error. So both come once more, as `psnr_fitted` and `ssim_fitted`, after a gain and an offset for each channel fitted
+to the reference inside the field judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,11 +53,7 @@ class Rules:
 
     def of_set(self, name: SetName) -> dict[str, Metric]:
         """Return the metrics that a set gets."""
-        return {
-            key: metric
-            for key, metric in self.metrics.items()
-            if metric.needs_reference == (name != "blurry") and (name == "pairs" or not key.endswith(FITTED))
-        }
+        return {key: metric for key, metric in self.metrics.items() if metric.needs_reference == (name != "blurry")}
 
 
 def choose_metrics(

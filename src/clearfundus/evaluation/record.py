@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from clearfundus.evaluation import bootstrap
 from clearfundus.evaluation.cases import Case
 from clearfundus.evaluation.parts import Part
-from clearfundus.evaluation.protocol import FITTED
 from clearfundus.evaluation.results import Row
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ def describe_run(plan: "Plan", good: Sequence[tuple[Case, Part[Row]]]) -> dict[s
         "metrics": metrics,
         "seed": plan.simulation.seed,
         "intervals": bootstrap.CONVENTION,
-        "fitted": f"metrics ending in {FITTED} are measured on pairs only",
         "photographs": {case.name: part.notes for case, part in good},
         "method_seconds": {name: round(sum(all_) / len(all_), 3) for name, all_ in seconds.items() if all_},
         "machine": describe_machine(),
