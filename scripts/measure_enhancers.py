@@ -1,9 +1,10 @@
 """What enhancers do to held-out photographs: `python scripts/measure_enhancers.py WEIGHTS... --blurry DIR --clear DIR`.
 
 To choose between the snapshots of a run, and between runs. The photographs are those that the run itself held out, so
-none of them was trained on, and none belongs to the test set. Everything is measured inside the field, after rounding
-to 8 bits, as a saved file would be; change of levels on the scale [0, 1]. With `--labelled`, vessels of the validation
-photographs of `configs/vessels_split.json` are sought on degraded copies, before and after.
+none of them was trained on, and none belongs to the test set. Everything is measured inside the field: scores and
+vessels after rounding to 8 bits, as a saved file would be; changes of levels before it, on the scale [0, 1]. With
+`--labelled`, vessels of the validation photographs of `configs/vessels_split.json` are sought on degraded copies,
+before and after.
 """
 
 import argparse
@@ -106,9 +107,6 @@ def prepare_enhancers(sources: Sequence[str | Path], device: str = "cpu") -> lis
         )
         method = prepare_method("gan", weights=source, device=device, size="change")
         found.append(Enhancer(label=str(label), method=method, blurrer=blurrer))
-    twice = {one.label for one in found if [other.label for other in found].count(one.label) > 1}
-    if twice:
-        raise SettingsError(f"weights: found several called {', '.join(sorted(twice))}; rename their folders")
     return found
 
 
@@ -147,16 +145,24 @@ def spread(paths: Sequence[Path], most: int | None) -> list[Path]:
 def measure_all(
     enhancers: Sequence[Enhancer], held_out: Mapping[str, Sequence[Path]], models: Sequence[str] = tuple(DEGRADATIONS)
 ) -> Values:
-    """Measure every enhancer, and the input, on held-out photographs; one that cannot be judged is left out of all."""
+    """Measure every enhancer, and the input, on held-out photographs; one that cannot be judged is left out of all.
+
+    Raises:
+        SettingsError: If two enhancers have the same label, or one has the input's.
+    """
     values: Values = {}
     everyone = [Enhancer(label=INPUT, method=prepare_method("identity")), *enhancers]
+    labels = [one.label for one in everyone]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise SettingsError(f"found several called {', '.join(twice)}; rename folders of weights, name methods once")
     rules = Rules(metrics=choose_metrics(METRICS), side=SIDE)
     total, done = sum(len(paths) for paths in held_out.values()), 0
     for side, measure in (("blurry", on_blurry), ("clear", partial(on_clear, models=models))):
         for path in held_out[side]:
             done += 1
             try:
-                merge(values, _named(path.name, measure(path, everyone, rules)))
+                merge(values, _named(str(path), measure(path, everyone, rules)))
                 print(f"[{done}/{total}] {path.name}", file=sys.stderr, flush=True)
             except (PhotoError, QualityError) as error:
                 print(f"[{done}/{total}] {path.name} left out: {error}", file=sys.stderr, flush=True)
@@ -221,8 +227,9 @@ def changes(made: Pixels, frame: Frame) -> Iterator[tuple[str, float]]:
     colours = rgb_to_lab(made)[inside].mean(axis=0) - rgb_to_lab(before)[inside].mean(axis=0)
     yield "clear colour", float(np.hypot(*colours[1:]))
     rim, middle = rim_change(made, before, inside)
-    yield "clear rim", rim - middle
-    yield "clear middle", middle
+    if not np.isnan(rim):  # a photograph that was cropped inside its field has no rim
+        yield "clear rim", rim - middle
+        yield "clear middle", middle
 
 
 def _whole(frame: Frame, made: Photo) -> Photo:
