@@ -71,7 +71,8 @@ def draw_curves(training: Curves, validation: Curves) -> Figure:
             axes.plot(steps, averaged(values), color="#30507a")
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
-        axes.set_ylim(bottom=0)
+        if values.min() >= 0:  # a change at the rim may be below it
+            axes.set_ylim(bottom=0)
     return figure
 
 

@@ -1,9 +1,11 @@
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from clearfundus.training.run import Sources, train
@@ -34,3 +36,12 @@ def test_a_run_is_drawn_with_every_figure_and_every_kept_snapshot(tmp_path: Path
     names = {name for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines() for name in json.loads(line)}
     rows = -(-len(names - {"kind", "step", "stage", "time", "seconds"}) // 4)
     assert curves.shape[0] == round(rows * 2.1 * 110)  # a panel for each figure, four in a row
+
+
+def test_a_change_below_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "scripts"))
+    pictures = importlib.import_module("training_pictures")
+    figure = pictures.draw_curves({"loss": [(0, 3.0), (1, 2.0)]}, {"rim_change": [(0, 0.5), (1, -0.5)]})
+    bottoms = [axes.get_ylim()[0] for axes in figure.axes]
+    assert bottoms[0] == 0
+    assert bottoms[1] < -0.5
