@@ -24,6 +24,7 @@ from clearfundus.fundus.foreground import measure_contrast
 from clearfundus.methods import METHODS
 from clearfundus.photo import READABLE_SUFFIXES, Gray, Mask, Pixels
 from clearfundus.pipeline import enhance_with_each
+from clearfundus.pretrained import default_weights
 from clearfundus.version import __version__
 
 LONG_SIDE = 900
@@ -137,7 +138,8 @@ def describe(found: Mapping[str, Sequence[Mapping[str, float]]], count: int) -> 
     """Return both tables with what the columns mean."""
     columns = list(MEASURES)
     lines = ["# What each method does to blurry photographs", ""]
-    lines += [f"Medians over {count} photographs, by `scripts/measure_methods.py` of clearfundus {__version__}.", ""]
+    lines += [f"Medians over {count} photographs, by `scripts/measure_methods.py` of clearfundus {__version__}."]
+    lines += [f"`gan` has the default weights, `{default_weights().name}`.", ""]
     lines += table(found, columns, lambda values: f"{np.nanmedian(values):.3g}")
     lines += ["", "The same with 95 % intervals (percentile bootstrap over photographs).", ""]
     lines += table(found, columns, interval)

@@ -56,6 +56,7 @@ class Plan:
             "packages": package_versions(),
             "methods": {name: dict(one) for name, one in self.descriptions.items()},
             "metrics": {name: one.conventions for name, one in self.rules.metrics.items()},
+            "metrics_of": {name: list(self.rules.of_set(name)) for name in ("blurry", "pairs", "simulated")},
             "protocols": list(self.rules.protocols),
             "side": self.rules.side,
             "simulation": asdict(self.simulation),
