@@ -194,6 +194,16 @@ def test_a_folder_made_with_another_version_of_a_package_is_refused(
         run(plan(), {"blurry": photos}, out)
 
 
+def test_a_folder_in_which_a_set_got_fewer_measures_is_refused(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:  # as before the fitted ones were measured on simulated pairs
+        patch.setattr(Rules, "of_set", lambda rules, name: {"psnr": rules.metrics["psnr"]})
+        run(plan(), {"simulated": photos}, out)
+    with pytest.raises(RunMismatchError, match=r"metrics_of = .*now .*psnr_fitted"):
+        run(plan(), {"simulated": photos}, out)
+
+
 def test_a_folder_that_holds_something_else_is_refused(photos: Path, out: Path) -> None:
     out.mkdir()
     (out / "letter.txt").touch()
