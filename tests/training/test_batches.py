@@ -113,6 +113,26 @@ def test_the_gain_is_the_same_for_both_sides_and_differs_between_iterations() ->
     assert len(set(gains)) == 5
 
 
+@pytest.mark.parametrize("over", [{}, {"simulated": {"steps": 2, "batch": 1, "degrade": NO_HAZE}}])
+def test_both_sides_are_shown_smaller(over: dict[str, object]) -> None:
+    row, column = np.mgrid[:128, :128].astype(np.uint8)
+    slope = Specimen(
+        name="slope",
+        pixels=np.stack([row + column] * 3, axis=2),
+        mask=np.ones((128, 128), bool),
+        corners=np.zeros(1, np.int32),
+    )
+    settings = tiny_settings(**over, unpaired={"steps": 2}, data={"shrink": 0.5, "diameter": 128})
+    batches = Batches(Photographs(blurry=[slope], clear=[slope]), settings, Ranks(), CPU)
+    batch = batches.at(0)
+    batches.close()
+    pictures = torch.cat([batch.blurry, batch.clear, batch.degraded, batch.truth])
+    slopes = (pictures[..., 1:] - pictures[..., :-1]).abs().mean((1, 2, 3)) * 127.5  # 1 a pixel in the photograph
+    assert len(slopes) == 2
+    assert slopes.min() > 1.02
+    assert slopes.max() < 2.1
+
+
 @pytest.mark.parametrize("over", [{}, {"simulated": {"steps": 6}}])
 def test_a_batch_is_a_function_of_the_iteration_and_not_of_the_way_there(over: dict[str, object]) -> None:
     settings = tiny_settings(**over, unpaired={"steps": 6}, data={"gain_jitter": 0.1}, loss={"cycle_noise": 1})

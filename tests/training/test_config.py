@@ -133,6 +133,7 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("data.validation", 0.0, "a value in (0, 0.5]"),
         ("data.validation", 0.6, "a value in (0, 0.5]"),
         ("data.gain_jitter", 0.7, "a value in [0, 0.5]"),
+        ("data.shrink", 0.6, "a value in [0, 0.5]"),
         ("data.diameter", 128, "at least the crop, 256"),
         ("simulated.camera.spots", 1.5, "a value in [0, 1]"),
         ("simulated.camera.jpeg", -0.1, "a value in [0, 1]"),
@@ -183,6 +184,14 @@ def test_a_setting_out_of_range_is_refused_with_what_was_found_and_expected(
         str(caught.value)
         == f"run.toml{f' [{section}]' if section else ''}: {last}: found {value!r}, expected {expected}"
     )
+
+
+def test_a_diameter_that_shrinks_below_the_crop_is_refused() -> None:
+    table = {"name": "mine", "data": {"diameter": 512, "crop": 256, "shrink": 0.5}}
+    assert settings_from(table, "run.toml").data.shrink == 0.5
+    table["data"]["crop"] = 260
+    with pytest.raises(SettingsError, match=r"found 512, made smaller by up to 0\.5, expected at least the crop, 260"):
+        settings_from(table, "run.toml")
 
 
 def test_a_run_of_no_steps_is_refused() -> None:

@@ -17,6 +17,7 @@ from clearfundus.training.data import (
     jitter_gain,
     list_photographs,
     read_specimens,
+    shrink,
     source_of,
     stack,
 )
@@ -222,6 +223,33 @@ def test_an_untouched_pair_is_twice_the_same_square() -> None:
     settings = SimulatedSettings(degrade=DegradeSettings(untouched=1))
     degraded, clear = cut_degraded_pair(mapped(), 64, settings, np.random.default_rng(0))
     assert np.array_equal(degraded, clear)
+
+
+def test_a_photograph_is_made_smaller_by_a_share_drawn_up_to_the_greatest() -> None:
+    specimen, random = mapped(), np.random.default_rng(0)
+    settings = DataSettings(crop=64, shrink=0.4)
+    sides = []
+    for _ in range(200):
+        smaller = shrink(specimen, settings, random)
+        side = len(smaller.pixels)
+        sides.append(side)
+        assert smaller.name == specimen.name
+        assert smaller.pixels.shape == (side, side, 3)
+        assert smaller.mask.shape == (side, side)
+        assert smaller.mask.mean() == pytest.approx(specimen.mask.mean(), abs=0.02)  # the disc is a disc still
+        # rows and columns are spread over fewer pixels
+        step = np.diff(smaller.pixels[:, side // 2, 0].astype(float))
+        assert step.mean() == pytest.approx(128 / side, rel=0.05)
+        assert placed(smaller.corners, side).max() <= side - 64
+    assert 76 <= min(sides) <= 80  # 0.6 of 128 is 77
+    assert max(sides) >= 126
+    assert np.mean(sides) == pytest.approx(0.8 * 128, rel=0.03)  # 2.5 standard deviations of the mean
+
+
+def test_without_shrinking_a_photograph_is_the_same_and_no_chance_is_drawn() -> None:
+    specimen, random = mapped(), np.random.default_rng(0)
+    assert shrink(specimen, DataSettings(), random) is specimen
+    assert random.random() == np.random.default_rng(0).random()
 
 
 def test_equal_chance_cuts_equal_squares() -> None:

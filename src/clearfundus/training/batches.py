@@ -9,7 +9,7 @@ import torch
 
 from clearfundus.photo import Pixels
 from clearfundus.training.config import RunSettings
-from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, source_of, stack
+from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, shrink, source_of, stack
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.schedule import random_at, sample_indices, stage_at
 from clearfundus.training.step import Batch
@@ -114,13 +114,14 @@ class Batches:
     def _cut(
         self, specimens: Sequence[Specimen], side: str, start: int, size: int, random: np.random.Generator
     ) -> list[Pixels]:
-        crop = self.settings.data.crop
-        return [cut_square(specimens[i], crop, random) for i in self._indices(specimens, start, size, side)]
+        data = self.settings.data
+        drawn = (shrink(specimens[i], data, random) for i in self._indices(specimens, start, size, side))
+        return [cut_square(one, data.crop, random) for one in drawn]
 
     def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
         clear, settings = self.photographs.clear, self.settings
         made = [
-            cut_degraded_pair(clear[i], settings.data.crop, settings.simulated, random)
+            cut_degraded_pair(shrink(clear[i], settings.data, random), settings.data.crop, settings.simulated, random)
             for i in self._indices(clear, step, size, "simulated")
         ]
         return [degraded for degraded, _ in made], [truth for _, truth in made]

@@ -30,6 +30,8 @@ class DataSettings:
         validation: Share of the eyes that is held out.
         surround: "fill" (reflected retina) or "black" outside the field.
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
+        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each. One that
+            was enlarged to the diameter is soft at that scale, and teaches softness; made smaller it is sharp.
         balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
 
@@ -39,6 +41,7 @@ class DataSettings:
     validation: float = 0.05
     surround: Literal["fill", "black"] = "fill"
     gain_jitter: float = 0.0
+    shrink: float = 0.0
     balanced: bool = False
 
 

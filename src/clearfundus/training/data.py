@@ -80,10 +80,22 @@ def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Sp
 def _specimen(path: Path, settings: DataSettings) -> Specimen:
     photo = read_photo(path)
     frame = crop_to_field(photo, find_field(photo))
-    scale = settings.diameter / frame.field.diameter
     mask = frame.field.mask
     filled = frame.photo.pixels
     pixels = filled if settings.surround == "fill" else np.where(mask[..., None], filled, np.float32(0))
+    return _scaled(path.name, pixels, mask, settings.diameter / frame.field.diameter, settings)
+
+
+def shrink(specimen: Specimen, settings: DataSettings, random: np.random.Generator) -> Specimen:
+    """Make a photograph smaller by a share drawn up to `settings.shrink`; at 0 it is the same, without a draw."""
+    if settings.shrink == 0:
+        return specimen
+    scale = 1 - random.uniform(0, settings.shrink)
+    pixels = specimen.pixels.astype(np.float32) / np.float32(255)
+    return _scaled(specimen.name, pixels, specimen.mask, scale, settings)
+
+
+def _scaled(name: str, pixels: Pixels, mask: Mask, scale: float, settings: DataSettings) -> Specimen:
     size = [max(1, round(side * scale)) for side in mask.shape]
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     pixels = np.clip(cv2.resize(pixels, (size[1], size[0]), interpolation=way), 0, 1)
@@ -91,7 +103,7 @@ def _specimen(path: Path, settings: DataSettings) -> Specimen:
     below, right = (max(0, settings.crop - side) for side in size)  # a field cut off by the camera may be too flat
     eight_bit = np.rint(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT) * 255).astype(np.uint8)
     inside = np.pad(lit.astype(bool), ((0, below), (0, right)))
-    return Specimen(name=path.name, pixels=eight_bit, mask=inside, corners=_corners(inside, settings))
+    return Specimen(name=name, pixels=eight_bit, mask=inside, corners=_corners(inside, settings))
 
 
 def _corners(mask: Mask, settings: DataSettings) -> NDArray[np.int32]:

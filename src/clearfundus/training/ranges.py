@@ -46,6 +46,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "data.inside": _within(0, 1),
         "data.validation": Range("a value in (0, 0.5]", lambda value: bool(0 < value <= 0.5)),
         "data.gain_jitter": _within(0, 0.5),
+        "data.shrink": _within(0, 0.5),
         "generator.width": _at_least(1),
         "generator.blocks": _at_least(1),
         "generator.leak": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),
@@ -102,9 +103,10 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
             raise SettingsError(
                 f"{where}{f' [{section}]' * bool(section)}: {key}: found {value!r}, expected {expected}"
             )
-    crop, diameter = settings.data.crop, settings.data.diameter
-    if diameter < crop:
-        raise SettingsError(f"{where} [data]: diameter: found {diameter}, expected at least the crop, {crop}")
+    crop, diameter, shrink = settings.data.crop, settings.data.diameter, settings.data.shrink
+    if diameter * (1 - shrink) < crop:
+        smaller = f", made smaller by up to {shrink:g}" if shrink else ""
+        raise SettingsError(f"{where} [data]: diameter: found {diameter}{smaller}, expected at least the crop, {crop}")
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
     _check_pairs(settings.simulated, where)
