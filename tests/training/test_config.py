@@ -134,6 +134,8 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("data.validation", 0.6, "a value in (0, 0.5]"),
         ("data.gain_jitter", 0.7, "a value in [0, 0.5]"),
         ("data.shrink", 0.6, "a value in [0, 0.5]"),
+        ("data.finest", 0.0, "a value in (0, 1]"),
+        ("data.finest", 1.1, "a value in (0, 1]"),
         ("data.diameter", 128, "at least the crop, 256"),
         ("simulated.camera.spots", 1.5, "a value in [0, 1]"),
         ("simulated.camera.jpeg", -0.1, "a value in [0, 1]"),

@@ -12,6 +12,7 @@ import torch
 from clearfundus import load_weights, read_photo
 from clearfundus.errors import NonFiniteLossError, RunMismatchError, SettingsError, TrainingError
 from clearfundus.training import run
+from clearfundus.training.batches import Batches, Photographs
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.run import Event, Sources, train
@@ -207,6 +208,27 @@ def test_photographs_that_cannot_be_used_are_left_out_and_the_rest_still_trains(
     assert len(of_kind(events, "reading")) == 10
     assert events[-1].kind == "done"
     load_weights(tmp_path / "run" / "enhancer.safetensors")
+
+
+def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = draw_sources(tmp_path, count=6)
+    soft = {"01.png", "03.png"}
+    for name in soft:
+        cv2.imwrite(str(sources.clear / name), cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2))
+    seen: list[Photographs] = []
+
+    class Watched(Batches):
+        def __init__(self, photographs: Photographs, *rest: Any) -> None:
+            seen.append(photographs)
+            super().__init__(photographs, *rest)
+
+    monkeypatch.setattr(run, "Batches", Watched)
+    finish(tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5}), sources, tmp_path / "run")
+    names = json.loads((tmp_path / "run" / "settings.json").read_text())["photographs"]
+    assert [one.name for one in seen[0].blurry] == names["blurry"]["training"]
+    kept = [one.name for one in seen[0].clear]
+    assert len(kept) == math.ceil(len(names["clear"]["training"]) / 2)
+    assert set(kept) <= set(names["clear"]["training"]) - soft
 
 
 def test_too_few_usable_photographs_are_refused_with_their_number(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ class DataSettings:
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
         shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each. One that
             was enlarged to the diameter is soft at that scale, and teaches softness; made smaller it is sharp.
+        finest: Share of the clear photographs that is trained on, those with the finest detail; see `fineness.py`.
         balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
 
@@ -42,6 +43,7 @@ class DataSettings:
     surround: Literal["fill", "black"] = "fill"
     gain_jitter: float = 0.0
     shrink: float = 0.0
+    finest: float = 1.0
     balanced: bool = False
 
 

@@ -47,6 +47,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "data.validation": Range("a value in (0, 0.5]", lambda value: bool(0 < value <= 0.5)),
         "data.gain_jitter": _within(0, 0.5),
         "data.shrink": _within(0, 0.5),
+        "data.finest": Range("a value in (0, 1]", lambda value: bool(0 < value <= 1)),
         "generator.width": _at_least(1),
         "generator.blocks": _at_least(1),
         "generator.leak": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),

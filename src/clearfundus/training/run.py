@@ -20,6 +20,7 @@ from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen, list_photographs, read_specimens
 from clearfundus.training.differences import differences
 from clearfundus.training.distributed import join_peers, wait_for_peers
+from clearfundus.training.fineness import keep_finest
 from clearfundus.training.schedule import stage_at
 from clearfundus.training.split import read_groups, split_by_eye
 from clearfundus.training.start import load_start
@@ -205,6 +206,7 @@ def _read_all(
                 f"the {side} side has {len(kept)} usable photographs to train on and {len(held)} held out; "
                 "at least one of each is needed"
             )
+    read["clear"][0] = keep_finest(read["clear"][0], settings.data.finest)
     training, held_out = (Photographs(blurry=read["blurry"][part], clear=read["clear"][part]) for part in (0, 1))
     return training, held_out
 
