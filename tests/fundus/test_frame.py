@@ -6,7 +6,7 @@ import pytest
 
 from clearfundus.errors import PhotoError
 from clearfundus.fundus.field import Field, find_field
-from clearfundus.fundus.frame import CROP_MARGIN, SEAM, crop_to_field, fill_surround, put_back
+from clearfundus.fundus.frame import CROP_MARGIN, LEAST_SEAM, SEAM, crop_to_field, fill_surround, put_back
 from clearfundus.photo import Mask, Photo, Pixels, read_photo
 from drawn import draw_fundus, field_mask
 
@@ -56,7 +56,7 @@ def test_deep_inside_the_field_the_enhanced_pixels_stand_unblended(mask: Mask) -
     frame = crop_to_field(photo, Field(mask=mask))
     result = put_back(frame, frame.photo.with_pixels(1 - frame.photo.pixels))
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    deep = depth >= 2 + max(1, SEAM * frame.original_field.diameter) if not mask.all() else mask
+    deep = depth >= 2 + max(LEAST_SEAM, SEAM * frame.original_field.diameter) if not mask.all() else mask
     np.testing.assert_array_equal(result.pixels[deep], 1 - photo.pixels[deep])
 
 
@@ -120,7 +120,7 @@ def flat_disc(size: int, *, before: float) -> tuple[Photo, Mask]:
 
 @pytest.mark.parametrize("after", [0.3, 0.9])
 def test_a_flat_field_brightened_or_darkened_shows_no_ring(after: float) -> None:
-    size, before = 401, 0.5
+    size, before = 1001, 0.5
     photo, mask = flat_disc(size, before=before)
     frame = crop_to_field(photo, Field(mask=mask))
     enhanced = frame.photo.with_pixels(np.full_like(frame.photo.pixels, after))
@@ -131,10 +131,18 @@ def test_a_flat_field_brightened_or_darkened_shows_no_ring(after: float) -> None
     assert (steps >= 0).all()  # monotonic: no ring darker or brighter than both sides
     assert half.min() >= min(before, after)
     assert half.max() <= max(before, after)
-    # The seam is 0.01 D wide, here 3.2 pixels, so no single step may be more than a third of the change.
+    # The seam is 0.004 D wide, here 3.2 pixels, so no single step may be more than a third of the change.
     assert steps.max() < 0.35 * abs(after - before)
     assert half[0] == pytest.approx(before, abs=0.2 * abs(after - before))
     assert half[6] == pytest.approx(after)
+
+
+def test_in_a_small_picture_the_seam_is_two_pixels_wide() -> None:
+    photo, mask = flat_disc(101, before=0.5)
+    frame = crop_to_field(photo, Field(mask=mask))
+    middle = put_back(frame, frame.photo.with_pixels(np.full_like(frame.photo.pixels, 0.9))).pixels[50, :, 0]
+    inside = middle[mask[50]]
+    np.testing.assert_allclose(inside[:4], [0.6, 0.8, 0.9, 0.9], atol=1e-6)  # 1/4 and 3/4 of the change, then all
 
 
 def test_the_pictures_own_border_is_not_faded() -> None:

@@ -15,8 +15,10 @@ from clearfundus.photo import Gray, Mask, Photo, Pixels
 
 CROP_MARGIN = 8
 """Pixels kept around the field's bounding box."""
-SEAM = 0.01
-"""Width, in field diameters, over which the enhanced picture fades in inside the field's edge."""
+SEAM = 0.004
+"""Width, in field diameters, over which the enhanced picture fades in inside the field's edge; see decision 0017."""
+LEAST_SEAM = 2
+"""The same in pixels, for small pictures."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +106,7 @@ def put_back(frame: Frame, enhanced: Photo) -> Photo:
     """Put an enhanced crop back into the whole photograph.
 
     Outside the field every pixel is the original's, bit for bit; inside, the enhanced picture fades in over
-    0.01 diameters from the field's edge, so that no seam shows. The picture's own border is no edge.
+    0.004 diameters from the field's edge, so that no seam shows. The picture's own border is no edge.
 
     Args:
         frame: The frame that the crop came from.
@@ -139,5 +141,5 @@ def _fade_in(field: Field) -> Gray:
     if field.mask.all():
         return np.ones(field.mask.shape, dtype=np.float32)
     depth = cv2.distanceTransform(field.mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    weight: Gray = np.clip((depth - 0.5) / max(SEAM * field.diameter, 1), 0, 1, dtype=np.float32)
+    weight: Gray = np.clip((depth - 0.5) / max(SEAM * field.diameter, LEAST_SEAM), 0, 1, dtype=np.float32)
     return weight
