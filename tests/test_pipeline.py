@@ -265,6 +265,7 @@ def test_a_memory_limit_is_refused_where_nothing_heeds_it() -> None:
         sha256="0" * 64,
         diameter=64,
         surround="fill",
+        uneven_error=0.0,
         card={},
         terms="",
     )

@@ -59,7 +59,7 @@ def test_a_file_gives_the_same_picture_and_says_what_its_weights_file_says(
     model = load_weights(tiny_weights)
     loaded = load_engine_weights(onnx_file if suffix == "onnx" else xml_file, engine)
     assert np.abs(translate(loaded.run, noise(40, 33)) - run_generator(model.network, noise(40, 33))).max() < 1e-5
-    for name in ("name", "role", "sha256", "diameter", "surround", "card", "terms"):
+    for name in ("name", "role", "sha256", "diameter", "surround", "uneven_error", "card", "terms"):
         assert getattr(loaded, name) == getattr(model, name)
     assert (loaded.engine, loaded.precision) == (engine, "fp32")
 
@@ -155,8 +155,18 @@ def test_an_engine_that_refuses_a_network_is_a_named_error(tiny_weights: Path) -
         start(own, "onnxruntime")
 
 
-def test_a_description_without_its_surround_is_refused(tiny_weights: Path) -> None:
+@pytest.mark.parametrize("card", [{}, {"surround": "fill", "uneven_error": "2"}])
+def test_a_description_without_its_surround_or_with_a_damaged_card_is_refused(
+    card: dict[str, str], tiny_weights: Path
+) -> None:
     exported = export_onnx(tiny_weights)
-    odd = dataclasses.replace(exported, description={**exported.description, "card": json.dumps({})})
+    odd = dataclasses.replace(exported, description={**exported.description, "card": json.dumps(card)})
     with pytest.raises(WeightsError, match="incomplete"):
         start(odd, "onnxruntime")
+
+
+def test_what_an_engine_loads_says_by_what_the_uneven_part_is_damped(tiny_weights: Path, tmp_path: Path) -> None:
+    assert load_engine_weights(tiny_weights, "onnxruntime").uneven_error == 0
+    path = tmp_path / "damped.safetensors"
+    save_weights(load_weights(tiny_weights).network, path, name="damped", card={"uneven_error": "0.015"})
+    assert load_engine_weights(path, "onnxruntime").uneven_error == 0.015

@@ -125,6 +125,28 @@ def test_weights_trained_with_a_black_surround_are_shown_one(size, watched: Load
     assert np.allclose(result.pixels[field.mask], photo.pixels[field.mask] + 0.1, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [None, 150, "guided", "native"])
+def test_the_uneven_part_of_the_change_is_damped_if_the_weights_say_so(size, watched: LoadedWeights) -> None:
+    photo, field = textured(200), disc(200)
+    tilt = torch.linspace(-0.1, 0.1, 1000)  # brighter to the right, as no gain and offset of the texture explains
+
+    class Tilting(Watched):
+        def forward(self, picture: torch.Tensor) -> torch.Tensor:
+            width = picture.shape[-1]
+            return super().forward(picture) + tilt[torch.arange(width) * 999 // (width - 1)]
+
+    whole = dataclasses.replace(watched, network=Tilting())
+    damped = dataclasses.replace(whole, uneven_error=0.02)
+    changes = [gan(photo, field, model=model, size=size).pixels - photo.pixels for model in (whole, damped)]
+    inside = field.mask
+    across = np.broadcast_to(np.arange(200)[None, :, None], (200, 200, 3))[inside]
+    slopes = [np.polyfit(across.ravel(), change[inside].ravel(), 1)[0] for change in changes]
+    # the tilt's standard deviation over a disc is a quarter of its range, and smoothing takes a little of it
+    kept = 0.025**2 / (0.025**2 + 0.02**2)
+    assert slopes[1] / slopes[0] == pytest.approx(kept, abs=0.06)
+    assert changes[1][inside].mean() == pytest.approx(changes[0][inside].mean(), abs=1e-3)
+
+
 def test_without_a_model_the_default_weights_are_used(watched: LoadedWeights, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearfundus.networks.weights.load_weights", lambda: watched)
     assert gan(textured(200), disc(200)).provenance["weights"] == "tiny"

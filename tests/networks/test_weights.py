@@ -62,6 +62,19 @@ def test_what_was_saved_is_loaded_in_fp16(file: Path) -> None:
     assert not loaded.network.training
 
 
+def test_the_card_says_by_what_the_uneven_part_of_a_change_is_damped(file: Path) -> None:
+    assert load_weights(file).uneven_error == 0  # nothing, where it does not say
+    save_weights(seeded(skip=True), file, name="tried", card={"uneven_error": "0.015"})
+    assert load_weights(file).uneven_error == 0.015
+
+
+@pytest.mark.parametrize("said", ["-0.1", "1.5", "nan", "much"])
+def test_no_other_damping_than_a_number_from_0_to_1_is_taken(said: str, file: Path) -> None:
+    save_weights(seeded(skip=True), file, name="tried", card={"uneven_error": said})
+    with pytest.raises(WeightsError, match=f"description is incomplete or damaged .*{said}"):
+        load_weights(file)
+
+
 def test_the_file_is_fp16_and_hardly_larger_than_its_numbers(file: Path) -> None:
     count = sum(value.numel() for value in seeded().state_dict().values())
     assert 2 * count < file.stat().st_size < 2 * count + 4096

@@ -127,6 +127,7 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
     [
         ("seed", -1, "0 or more"),
         ("ema", 1.0, "a value in [0, 1)"),
+        ("uneven_error", 1.5, "a value in [0, 1]"),
         ("data.crop", 60, "a multiple of 4, from 64 on"),
         ("data.crop", 66, "a multiple of 4, from 64 on"),
         ("data.inside", 1.5, "a value in [0, 1]"),

@@ -210,6 +210,12 @@ def test_photographs_that_cannot_be_used_are_left_out_and_the_rest_still_trains(
     load_weights(tmp_path / "run" / "enhancer.safetensors")
 
 
+def test_the_enhancer_says_by_what_its_uneven_change_is_damped(sources: Sources, tmp_path: Path) -> None:
+    finish(tiny_settings(unpaired={"steps": 1}, uneven_error=0.02), sources, tmp_path / "run")
+    assert load_weights(tmp_path / "run" / "enhancer.safetensors").uneven_error == 0.02
+    assert load_weights(tmp_path / "run" / "blurrer.safetensors", role="blurrer").uneven_error == 0
+
+
 def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = draw_sources(tmp_path, count=6)
     soft = {"01.png", "03.png"}

@@ -9,6 +9,7 @@ from clearfundus.engines import onnx_runtime, openvino_runtime
 from clearfundus.engines.exported import SUFFIXES, Exported, export_onnx, read_exported
 from clearfundus.engines.picture import Run
 from clearfundus.errors import WeightsError
+from clearfundus.pretrained.reading import read_uneven_error
 
 EngineName = Literal["onnxruntime", "openvino"]
 
@@ -26,6 +27,7 @@ class EngineWeights:
         sha256: Hash of the tensors it was made from, hexadecimal; the same for the same weights on any engine.
         diameter: Field diameter in pixels of the photographs it was trained on.
         surround: What stood outside the field in training: "fill" (reflected retina) or "black".
+        uneven_error: By which the uneven part of the change is damped; see `fundus/unevenness.py`.
         card: Training data, steps, seed and such, as text.
         terms: What the weights may be used for.
     """
@@ -38,6 +40,7 @@ class EngineWeights:
     sha256: str
     diameter: int
     surround: str
+    uneven_error: float
     card: dict[str, str]
     terms: str
 
@@ -93,6 +96,7 @@ def start(exported: Exported, engine: EngineName, *, bf16: bool = False) -> Engi
             sha256=described["sha256"],
             diameter=int(described["diameter"]),
             surround=card["surround"],
+            uneven_error=read_uneven_error(card),
             card=card,
             terms=described["terms"],
         )

@@ -2,7 +2,7 @@
 
 A network knows the scale it was trained at, so it is shown the retina at that field diameter; the *change* it
 makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay. `size` names other
-ways.
+ways. Weights may say how far what they do to light at large can be trusted; it is damped accordingly.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +14,7 @@ from clearfundus.engines.weights import EngineWeights
 from clearfundus.errors import SettingsError
 from clearfundus.fundus.field import Field
 from clearfundus.fundus.guided import apply_affine, fit_affine
+from clearfundus.fundus.unevenness import damp_unevenness
 from clearfundus.methods.engine import run_model
 from clearfundus.photo import Mask, Photo, Pixels
 
@@ -77,9 +78,10 @@ def gan(
     shown = np.where(field.mask[..., None], pixels, np.float32(0)) if model.surround == "black" else pixels
     diameter = model.diameter if size == "guided" else size
     seen = shown if diameter == "native" else scaled(shown, diameter, field.diameter)
-    # At the photograph's own scale the sum below is the network's output itself.
+    # At the photograph's own scale the sum below is the network's output itself, where nothing is damped.
     change = run_model(model, seen, memory_limit)
     change -= seen
+    change = damp_unevenness(change, seen, field, model.uneven_error)
     if size == "guided":
         result = _guided(pixels, seen, change, model.diameter, field.mask if model.surround == "black" else None)
     else:

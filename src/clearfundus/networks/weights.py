@@ -12,7 +12,7 @@ from clearfundus.errors import SettingsError, WeightsError
 from clearfundus.networks.device import place
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.weights_file import read_tensors, write_tensors
-from clearfundus.pretrained.reading import locate
+from clearfundus.pretrained.reading import locate, read_uneven_error
 
 Role = Literal["enhancer", "blurrer"]
 
@@ -28,6 +28,7 @@ class LoadedWeights:
         sha256: Hash of the tensors, hexadecimal; the same for the same weights in any file.
         diameter: Field diameter in pixels of the photographs it was trained on.
         surround: What stood outside the field in training: "fill" (reflected retina) or "black".
+        uneven_error: By which the uneven part of the change is damped; see `fundus/unevenness.py`.
         card: Training data, steps, seed and such, as text.
         terms: What the weights may be used for.
         precision: "fp32" or "bf16", as the network is.
@@ -39,6 +40,7 @@ class LoadedWeights:
     sha256: str
     diameter: int
     surround: str
+    uneven_error: float
     card: dict[str, str]
     terms: str
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -61,7 +63,8 @@ def save_weights(
         name: The weights' name.
         role: "enhancer" or "blurrer".
         diameter: Field diameter in pixels of the training photographs.
-        card: More about the training, text to text; "surround" says what stood outside the field ("fill").
+        card: More about the training, text to text; "surround" says what stood outside the field ("fill"),
+            "uneven_error" by what the uneven part of a change is damped (nothing).
 
     Returns:
         The hash of the tensors.
@@ -111,6 +114,7 @@ def read_weights_file(path: Path, role: Role) -> LoadedWeights:
             sha256=metadata["sha256"],
             diameter=int(metadata["diameter"]),
             surround=card["surround"],
+            uneven_error=read_uneven_error(card),
             card=card,
             terms=metadata["terms"],
         )

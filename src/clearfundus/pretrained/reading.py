@@ -82,6 +82,18 @@ def read_arrays(path: Path, role: str) -> tuple[dict[str, str], Arrays]:
     return metadata, arrays
 
 
+def read_uneven_error(card: Mapping[str, str]) -> float:
+    """Return by what the uneven part of an enhancer's change is damped; 0 where its card does not say.
+
+    Raises:
+        ValueError: If it is no number from 0 to 1.
+    """
+    error = float(card.get("uneven_error", "0"))
+    if not 0 <= error <= 1:
+        raise ValueError(f"uneven_error: found {error:g}, expected a value in [0, 1]")
+    return error
+
+
 def _verify(path: Path, metadata: Mapping[str, str], arrays: Arrays, role: str) -> None:
     if hash_arrays(arrays) != metadata.get("sha256"):
         raise WeightsError(f"{path}: its tensors do not match the hash inside: the file was altered; get it again")

@@ -201,6 +201,8 @@ class RunSettings:
         start: Name of shipped weights, or a run's folder, whose generators the run begins with; "" for random ones.
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
+        uneven_error: For use, not for training: the error, as a standard deviation on the scale [0, 1], of what the
+            enhancer does to light at large, by which that is damped; see `fundus/unevenness.py`. 0 leaves it whole.
     """
 
     name: str
@@ -208,6 +210,7 @@ class RunSettings:
     start: str = ""
     precision: Precision = "auto"
     ema: float = 0.999
+    uneven_error: float = 0.0
     data: DataSettings = field(default_factory=DataSettings)
     generator: GeneratorSettings = field(default_factory=GeneratorSettings)
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)

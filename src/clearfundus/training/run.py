@@ -270,5 +270,5 @@ def _save_generators(trainer: Trainer, folder: Path) -> None:
             name=settings.name,
             role=role,
             diameter=settings.data.diameter,
-            card=card,
+            card=card if role == "blurrer" else {**card, "uneven_error": str(settings.uneven_error)},
         )

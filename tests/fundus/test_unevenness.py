@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from clearfundus import Field
+from clearfundus.fundus.unevenness import damp_unevenness
+
+SIDE = 256
+
+
+def disc(side: int = SIDE) -> Field:
+    row, column = np.mgrid[:side, :side] - (side - 1) / 2
+    return Field(mask=np.hypot(row, column) <= 0.45 * side)
+
+
+def picture(side: int = SIDE, *, bright_at_top: float = 0.2) -> np.ndarray:
+    light = 0.5 + bright_at_top * np.linspace(0.5, -0.5, side)[:, None, None]
+    texture = np.random.default_rng(0).normal(0, 0.03, (side, side, 3))
+    return (light + texture).astype(np.float32)
+
+
+def tilt(height: float, side: int = SIDE) -> np.ndarray:
+    """Return what grows by `height` from left to right, 0 in the middle; no light from top to bottom explains it."""
+    slope = np.linspace(-height / 2, height / 2, side, dtype=np.float32)
+    return np.broadcast_to(slope[None, :, None], (side, side, 3)).copy()
+
+
+def fine(side: int = SIDE) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 0.02, (side, side, 3)).astype(np.float32)
+
+
+def test_what_a_gain_and_an_offset_of_each_channel_explain_stays() -> None:
+    clear = picture()
+    change = clear * np.float32([0.3, -0.2, 0.1]) + np.float32([0.05, -0.02, 0])
+    found = damp_unevenness(change, clear, disc(), 0.05)
+    assert found.dtype == np.float32
+    assert np.abs(found - change)[disc().mask].max() < 2e-3
+
+
+def test_fine_detail_stays() -> None:
+    change, inside = fine(), disc().mask
+    found = damp_unevenness(change, picture(), disc(), 0.05)
+    assert np.std((found - change)[inside]) < 0.05 * np.std(change[inside])
+
+
+@pytest.mark.parametrize("height", [0.02, 0.1, 0.4])
+def test_a_tilt_is_multiplied_by_the_wiener_gain_of_its_own_strength(height: float) -> None:
+    error, inside = 0.02, disc().mask
+    change = tilt(height)
+    power = float((change[inside] ** 2).mean())
+    found = damp_unevenness(change + 0.1, picture(), disc(), error) - 0.1
+    kept = float((found * change)[inside].sum() / (change * change)[inside].sum())
+    assert kept == pytest.approx(power / (power + error**2), abs=0.04)
+
+
+def test_without_an_error_nothing_is_damped_and_with_a_great_one_all_of_it() -> None:
+    change, inside = tilt(0.1), disc().mask
+    assert damp_unevenness(change, picture(), disc(), 0) is change
+    left = damp_unevenness(change, picture(), disc(), 10)
+    # what the smoothing's mean of a slope lacks beside the edge is not smooth enough to be taken
+    assert np.std(left[inside]) < 0.25 * np.std(change[inside])
+    deep = disc().mask & np.roll(disc().mask, 40, 1) & np.roll(disc().mask, -40, 1)
+    assert np.std(left[deep]) < 0.06 * np.std(change[deep])
+
+
+def test_the_input_is_not_changed() -> None:
+    change, clear = tilt(0.1).copy(), picture()
+    before = change.copy(), clear.copy()
+    damp_unevenness(change, clear, disc(), 0.02)
+    assert np.array_equal(change, before[0])
+    assert np.array_equal(clear, before[1])
+
+
+@pytest.mark.parametrize("scale", [0.5, 2, 3.3])
+def test_the_result_does_not_depend_on_the_scale(scale: float) -> None:
+    side = round(SIDE * scale)
+    ratios = []
+    for one in (SIDE, side):
+        inside = disc(one).mask
+        change = tilt(0.1, one)
+        found = damp_unevenness(change, picture(one), disc(one), 0.02)
+        ratios.append(float((found * change)[inside].sum() / (change * change)[inside].sum()))
+    assert ratios[0] == pytest.approx(ratios[1], abs=0.01)
+
+
+def test_the_field_may_have_another_scale_than_the_picture() -> None:
+    change, clear = tilt(0.1), picture()
+    one, other = (damp_unevenness(change, clear, disc(side), 0.02) for side in (SIDE, 1000))
+    assert np.abs(one - other)[disc().mask].max() < 1e-3
+
+
+def test_what_lies_outside_the_field_does_not_matter() -> None:
+    change, clear, inside = tilt(0.1), picture(), disc().mask
+    found = damp_unevenness(change, clear, disc(), 0.02)
+    other_change, other_clear = change.copy(), clear.copy()
+    other_change[~inside], other_clear[~inside] = 5, 0
+    other = damp_unevenness(other_change, other_clear, disc(), 0.02)
+    assert np.abs(found - other)[inside].max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (40, 30)])
+def test_small_and_flat_pictures_come_back_finite(shape: tuple[int, int]) -> None:
+    field = Field(mask=np.ones(shape, bool))
+    flat, change = np.full((*shape, 3), 0.5, np.float32), np.full((*shape, 3), 0.1, np.float32)
+    assert np.allclose(damp_unevenness(change, flat, field, 0.02), change, atol=1e-6)
