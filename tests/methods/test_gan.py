@@ -137,7 +137,9 @@ def test_the_uneven_part_of_the_change_is_damped_if_the_weights_say_so(size, wat
 
     whole = dataclasses.replace(watched, network=Tilting())
     damped = dataclasses.replace(whole, uneven_error=0.02)
-    changes = [gan(photo, field, model=model, size=size).pixels - photo.pixels for model in (whole, damped)]
+    results = [gan(photo, field, model=model, size=size) for model in (whole, damped)]
+    assert [one.provenance.get("uneven_error") for one in results] == [None, "0.02"]
+    changes = [one.pixels - photo.pixels for one in results]
     inside = field.mask
     across = np.broadcast_to(np.arange(200)[None, :, None], (200, 200, 3))[inside]
     slopes = [np.polyfit(across.ravel(), change[inside].ravel(), 1)[0] for change in changes]

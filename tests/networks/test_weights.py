@@ -68,6 +68,10 @@ def test_the_card_says_by_what_the_uneven_part_of_a_change_is_damped(file: Path)
     assert load_weights(file).uneven_error == 0.015
 
 
+def test_the_default_weights_ask_for_it() -> None:
+    assert load_weights().uneven_error == 0.015
+
+
 @pytest.mark.parametrize("said", ["-0.1", "1.5", "nan", "much"])
 def test_no_other_damping_than_a_number_from_0_to_1_is_taken(said: str, file: Path) -> None:
     save_weights(seeded(skip=True), file, name="tried", card={"uneven_error": said})

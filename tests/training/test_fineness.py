@@ -63,3 +63,9 @@ def test_of_equals_the_first_are_kept() -> None:
     pixels = np.random.default_rng(0).random((64, 64, 3))
     found = [specimen(pixels, name) for name in "abcd"]
     assert [one.name for one in keep_finest(found, 0.5)] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.07, 7), (0.55, 55), (0.551, 56), (1, 100)])
+def test_a_share_that_comes_out_whole_is_not_rounded_up(share: float, count: int) -> None:
+    flat = specimen(np.zeros((8, 8, 3)))
+    assert len(keep_finest([flat] * 100, share)) == count

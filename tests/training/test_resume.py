@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "simulated": {"steps": PAIRS, "blurrer_every": 3},
     "unpaired": {"steps": UNPAIRED, "pool": 3},
     "loss": {"simulated": 1.0, "image": 0.5, "cycle_noise": 1.0},
-    "data": {"gain_jitter": 0.1},
+    "data": {"gain_jitter": 0.1, "shrink": 0.3, "finest": 0.8},
     "generator": {"upsample": "resize", "skip": True},
     "every": {"log": 1, "checkpoint": 5, "validate": 20, "sample": 45},
 }

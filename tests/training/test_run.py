@@ -217,7 +217,7 @@ def test_the_enhancer_says_by_what_its_uneven_change_is_damped(sources: Sources,
 
 
 def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = draw_sources(tmp_path, count=6)
+    sources = draw_sources(tmp_path, count=8)
     soft = {"01.png", "03.png"}
     for name in soft:
         cv2.imwrite(str(sources.clear / name), cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2))
@@ -228,13 +228,18 @@ def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monk
             seen.append(photographs)
             super().__init__(photographs, *rest)
 
+    held: list[Photographs] = []
     monkeypatch.setattr(run, "Batches", Watched)
-    finish(tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5}), sources, tmp_path / "run")
+    monkeypatch.setattr(run, "validate", lambda _, held_out, __: held.append(held_out) or {})
+    settings = tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25})
+    finish(settings, sources, tmp_path / "run")
     names = json.loads((tmp_path / "run" / "settings.json").read_text())["photographs"]
     assert [one.name for one in seen[0].blurry] == names["blurry"]["training"]
     kept = [one.name for one in seen[0].clear]
     assert len(kept) == math.ceil(len(names["clear"]["training"]) / 2)
     assert set(kept) <= set(names["clear"]["training"]) - soft
+    assert [one.name for one in held[0].clear] == names["clear"]["held out"]
+    assert len(held[0].clear) == 2
 
 
 def test_too_few_usable_photographs_are_refused_with_their_number(tmp_path: Path) -> None:

@@ -106,7 +106,8 @@ def put_back(frame: Frame, enhanced: Photo) -> Photo:
     """Put an enhanced crop back into the whole photograph.
 
     Outside the field every pixel is the original's, bit for bit; inside, the enhanced picture fades in over
-    0.004 diameters from the field's edge, so that no seam shows. The picture's own border is no edge.
+    0.004 diameters, at least 2 pixels, from the field's edge, so that no seam shows. The picture's own border is no
+    edge.
 
     Args:
         frame: The frame that the crop came from.

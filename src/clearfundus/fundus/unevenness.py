@@ -3,16 +3,18 @@
 A network sees a part of the retina at a time, and the level of a haze is ambiguous there. What it does to light and
 colour at large is right on the whole, and wrong from place to place by an error of about the same size whatever the
 photograph: much of a slight change, little of a great one. So the smooth part of the change that no gain and offset
-for each channel explains is multiplied by the Wiener gain `r^2 / (r^2 + error^2)`, with `r^2` its own mean square.
+for each channel explains is multiplied by `r^2 / (r^2 + error^2)`, with `r^2` its own mean square: the form of the
+Wiener gain, a little bolder, for the error's share is in `r^2` as well.
 Vessels and lesions are finer, and what the gains and offsets explain is the whole field's: neither is touched.
 """
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from clearfundus.fundus.field import Field
 from clearfundus.fundus.smoothing import smooth
-from clearfundus.photo import Gray, Mask, Pixels
+from clearfundus.photo import Mask, Pixels
 
 GRID = 128
 """Samples across the field's diameter: enough for what is smooth."""
@@ -50,10 +52,10 @@ def _uneven_part(change: Pixels, picture: Pixels, field: Field) -> tuple[Pixels,
     """Return the smooth part of the change less its least-squares gain and offset for each channel, on the grid."""
     height, width = (max(1, round(side * GRID / field.diameter)) for side in field.mask.shape)
 
-    def reduced(plane: Gray | Pixels) -> Pixels:
+    def reduced(plane: Pixels | NDArray[np.uint8]) -> Pixels:
         return np.asarray(cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
-    share = reduced(field.mask.astype(np.float32))
+    share = reduced(field.mask.view(np.uint8) * np.uint8(255)) / 255
     inside = share >= min(WHOLLY_INSIDE, float(share.max()))
     light, target = (smooth(reduced(one), SMOOTHNESS * GRID, inside).astype(np.float64) for one in (picture, change))
     light, target = (one - one[inside].mean(0) for one in (light, target))

@@ -25,7 +25,7 @@ Size = int | Literal["change", "guided", "native"]
 """The field diameter in pixels that the network is shown, the enlarged change added; or by name: "change", the diameter
 it was trained at; "guided", likewise, but the change carried by the guided filter; "native", the photograph's own."""
 DEFAULT_SIZE: Size = "change"
-"""See docs/decisions/0004, 0009 and 0014."""
+"""See docs/decisions/0004, 0009, 0014 and 0016."""
 SMALLEST_SIZE = 32
 """Field diameter in pixels below which no vessel is left to see."""
 GUIDED_RADIUS = 4 / 512
@@ -36,7 +36,7 @@ GUIDED_DEVIATION = 0.03
 LEAST_GUIDED_RADIUS = 2
 """In pixels: so far beyond the field's edge cubic interpolation reads, and windows must reach as far."""
 HASH_DIGITS = 12
-"""Digits of the weights' hash that are written into a picture; enough to tell any two files apart."""
+"""Digits of the weights' hash that are written into a picture; enough to tell any two weights apart."""
 
 
 def gan(
@@ -91,9 +91,15 @@ def gan(
 
 
 def describe_gan(model: "LoadedWeights | EngineWeights", size: Size | None) -> dict[str, str]:
-    """Return the provenance that `gan` writes: method, weights, digits of their hash, size; what is not torch, fp32."""
+    """Return the provenance that `gan` writes.
+
+    Method, weights, digits of their hash, size; by what the change is damped, engine and precision where it is not by
+    nothing, torch and fp32.
+    """
     settled = str(settle_size(size, model.diameter))
     described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": settled}
+    if model.uneven_error:
+        described["uneven_error"] = f"{model.uneven_error:g}"
     if isinstance(model, EngineWeights):
         described["engine"] = model.engine
     return described if model.precision == "fp32" else {**described, "precision": model.precision}
