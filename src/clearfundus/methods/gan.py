@@ -93,8 +93,8 @@ def gan(
 def describe_gan(model: "LoadedWeights | EngineWeights", size: Size | None) -> dict[str, str]:
     """Return the provenance that `gan` writes.
 
-    Method, weights, digits of their hash, size; by what the change is damped, engine and precision where it is not by
-    nothing, torch and fp32.
+    Method, weights, digits of their hash and size; by what the change is damped, if it is; the engine if it is not
+    torch, and the precision if it is not fp32.
     """
     settled = str(settle_size(size, model.diameter))
     described = {"method": "gan", "weights": model.name, "sha256": model.sha256[:HASH_DIGITS], "size": settled}
