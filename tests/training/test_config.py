@@ -149,8 +149,8 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("discriminator.width", 0, "1 or more"),
         ("simulated.batch", 0, "1 or more"),
         ("simulated.steps", -1, "0 or more"),
-        ("simulated.scales", 0, "a whole number from 1 to 5"),
-        ("simulated.scales", 6, "a whole number from 1 to 5"),
+        ("simulated.scales", 0, "a whole number from 1 to 8"),
+        ("simulated.scales", 9, "a whole number from 1 to 8"),
         ("simulated.learning_rate", 0.0, "more than 0"),
         ("simulated.gradient", -1.0, "0 or more"),
         ("simulated.blurrer_every", -1, "0 or more"),
@@ -194,6 +194,14 @@ def test_a_diameter_that_shrinks_below_the_crop_is_refused() -> None:
     assert settings_from(table, "run.toml").data.shrink == 0.5
     table["data"]["crop"] = 260
     with pytest.raises(SettingsError, match=r"found 512, made smaller by up to 0\.5, expected at least the crop, 260"):
+        settings_from(table, "run.toml")
+
+
+def test_more_scales_than_a_crop_has_are_refused() -> None:
+    table = {"name": "run", "data": {"crop": 64}, "simulated": {"scales": 6}}
+    assert settings_from(table, "run.toml").simulated.scales == 6
+    table["simulated"] = {"scales": 7}
+    with pytest.raises(SettingsError, match=r"scales: found 7 with a crop of 64, expected a crop of 128 at least"):
         settings_from(table, "run.toml")
 
 

@@ -54,7 +54,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "generator.leak": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),
         "discriminator.width": _at_least(1),
         "simulated.steps": _at_least(0),
-        "simulated.scales": Range("a whole number from 1 to 5", lambda value: bool(1 <= value <= 5)),
+        "simulated.scales": Range("a whole number from 1 to 8", lambda value: bool(1 <= value <= 8)),
         "simulated.batch": _at_least(1),
         "simulated.learning_rate": POSITIVE,
         "simulated.gradient": _at_least(0),
@@ -112,6 +112,12 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
     _check_pairs(settings.simulated, where)
+    least = 2**settings.simulated.scales
+    if crop < least:  # at the coarsest scale there would be no two pixels to compare
+        raise SettingsError(
+            f"{where} [simulated]: scales: found {settings.simulated.scales} with a crop of {crop}, expected a crop of "
+            f"{least} at least"
+        )
     if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")
 
