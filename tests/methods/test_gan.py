@@ -143,8 +143,9 @@ def test_the_uneven_part_of_the_change_is_damped_if_the_weights_say_so(size, wat
     inside = field.mask
     across = np.broadcast_to(np.arange(200)[None, :, None], (200, 200, 3))[inside]
     slopes = [np.polyfit(across.ravel(), change[inside].ravel(), 1)[0] for change in changes]
-    # the tilt's standard deviation over a disc is a quarter of its range, and smoothing takes a little of it
-    kept = 0.025**2 / (0.025**2 + 0.02**2)
+    # The tilt's standard deviation over a disc is a quarter of its range, and smoothing takes a little of it; of the
+    # colour's principal components it is one, the gray, to which three channels add.
+    kept = 3 * 0.025**2 / (3 * 0.025**2 + 0.02**2)
     assert slopes[1] / slopes[0] == pytest.approx(kept, abs=0.06)
     assert changes[1][inside].mean() == pytest.approx(changes[0][inside].mean(), abs=1e-3)
 
