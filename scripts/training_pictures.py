@@ -56,9 +56,12 @@ def read_curves(log: Path, kind: str) -> Curves:
 
 
 def draw_curves(training: Curves, validation: Curves) -> Figure:
-    """Draw every figure in a panel of its own: the training's averaged over some lines, the validation's as points."""
+    """Draw every figure in a panel of its own: the training's averaged over some lines, the validation's as points.
+
+    A figure that was validated once is no curve and is left out.
+    """
     panels = [(name, curve, False) for name, curve in training.items()]
-    panels += [(f"{name} (held out)", curve, True) for name, curve in validation.items()]
+    panels += [(f"{name} (held out)", curve, True) for name, curve in validation.items() if len(curve) > 1]
     rows = -(-len(panels) // COLUMNS)
     figure = Figure(figsize=(COLUMNS * PANEL[0], rows * PANEL[1]), layout="constrained")
     for place, (name, curve, points) in enumerate(panels):

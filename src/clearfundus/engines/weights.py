@@ -27,7 +27,7 @@ class EngineWeights:
         sha256: Hash of the tensors it was made from, hexadecimal; the same for the same weights on any engine.
         diameter: Field diameter in pixels of the photographs it was trained on.
         surround: What stood outside the field in training: "fill" (reflected retina) or "black".
-        uneven_error: By which the uneven part of the change is damped; see `fundus/unevenness.py`.
+        uneven_error: By which what is uneven in the change is damped, if above 0; see `fundus/unevenness.py`.
         card: Training data, steps, seed and such, as text.
         terms: What the weights may be used for.
     """

@@ -6,9 +6,9 @@ and one offset for each channel at each scale. What a change does beyond these i
 
 - of its smooth part by the Wiener gain of its own strength. The error is of about the same size whatever the
   photograph: much of a slight change, little of a great one. Each principal component of the colour counts by itself,
-  so that what all channels do together stays, while casts go.
-- of the middle scales, wider than vessels are sharpened but finer than light varies, all of it: there a network
-  errs by more than it corrects.
+  so that a strong one, mostly what all channels do together, does not keep a weak cast.
+- of the middle scales, wider than vessels are sharpened but finer than light varies, all of it: under thin haze a
+  network errs there by more than it corrects.
 
 What is finer than `SCALES` is not touched, nor what the gains and offsets explain.
 """
@@ -34,7 +34,7 @@ LEAST_POWER = 1e-8
 """Of the picture at one scale, on the scale [0, 1]: below it there is nothing that a gain could explain."""
 
 Plane = NDArray[np.float32]
-"""(height, width, 3) on the grid."""
+"""(height, width, 3) on the grid; a mask's without the 3."""
 
 
 def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float) -> Pixels:
@@ -44,8 +44,8 @@ def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float)
         change: (H, W, 3), what is to be added to the picture.
         picture: (H, W, 3) in [0, 1].
         field: The field; its mask may have another scale than the picture.
-        error: Standard deviation of the smooth part's error, on the scale [0, 1]; at 0 nothing is damped, nor are the
-            middle scales.
+        error: Standard deviation of the smooth part's error, on the scale [0, 1], along each principal component of
+            the colour: of the gray, 1.7 times what it is in each channel. At 0 nothing is damped or left out.
 
     Returns:
         (H, W, 3), float32.
@@ -80,7 +80,7 @@ def _at_each_scale(plane: Plane, diameter: float, inside: Mask) -> list[Plane]:
 
 
 def _unexplained(made: Plane, light: Plane, inside: Mask) -> Plane:
-    """Return what no gain for each channel makes of the light, the least-squares one in the field."""
+    """Return `made` less the least-squares gain of each channel times `light`, both of one scale and of mean 0."""
     power = np.maximum((light[inside].astype(np.float64) ** 2).mean(0), LEAST_POWER)
     gain = (light[inside].astype(np.float64) * made[inside]).mean(0) / power
     return np.asarray(made - gain * light, np.float32)

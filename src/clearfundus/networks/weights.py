@@ -28,7 +28,7 @@ class LoadedWeights:
         sha256: Hash of the tensors, hexadecimal; the same for the same weights in any file.
         diameter: Field diameter in pixels of the photographs it was trained on.
         surround: What stood outside the field in training: "fill" (reflected retina) or "black".
-        uneven_error: By which the uneven part of the change is damped; see `fundus/unevenness.py`.
+        uneven_error: By which what is uneven in the change is damped, if above 0; see `fundus/unevenness.py`.
         card: Training data, steps, seed and such, as text.
         terms: What the weights may be used for.
         precision: "fp32" or "bf16", as the network is.
@@ -64,7 +64,7 @@ def save_weights(
         role: "enhancer" or "blurrer".
         diameter: Field diameter in pixels of the training photographs.
         card: More about the training, text to text; "surround" says what stood outside the field ("fill"),
-            "uneven_error" by what the uneven part of a change is damped (nothing).
+            "uneven_error" by what the unevenness of a change is damped (nothing).
 
     Returns:
         The hash of the tensors.

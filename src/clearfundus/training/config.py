@@ -96,7 +96,8 @@ class SimulatedSettings:
         batch: Squares in an iteration, on each process.
         learning_rate: Adam's rate, constant over the first half, then linear to 0.
         gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
-        scales: At how many scales, each half the one before, the gradients are compared.
+        scales: At how many scales, each half the one before, the gradients are compared; the crop must have 2 pixels
+            left at the coarsest.
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
         degrade: Ranges of the scatter.
         mix: How often other models take its place.
@@ -202,7 +203,8 @@ class RunSettings:
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
         uneven_error: For use, not for training: the error, as a standard deviation on the scale [0, 1], of what the
-            enhancer does to light at large, by which that is damped; see `fundus/unevenness.py`. 0 leaves it whole.
+            enhancer does to light at large, by which that is damped; above 0, what is uneven at middle scales is left
+            out, too. See `fundus/unevenness.py`. 0 leaves the change whole.
     """
 
     name: str
