@@ -96,8 +96,7 @@ class SimulatedSettings:
         batch: Squares in an iteration, on each process.
         learning_rate: Adam's rate, constant over the first half, then linear to 0.
         gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
-        scales: At how many scales, each half the one before, the gradients are compared; the crop must have 2 pixels
-            left at the coarsest.
+        scales: At how many scales, each half the one before, the gradients are compared; 2 pixels must be left.
         blurrer_every: The blurrer is trained too, in every n-th iteration; 0 for never.
         degrade: Ranges of the scatter.
         mix: How often other models take its place.
