@@ -23,7 +23,7 @@ from clearfundus.fundus.degrade import degrade
 from clearfundus.photo import Pixels
 
 NOT_CURVES = ("kind", "step", "stage", "time", "seconds")
-COLUMNS, PANEL = 4, (3.2, 2.1)  # of the curves; width and height of one in inches
+COLUMNS, PANEL = 4, (3.2, 2.1)  # of the curves, at most; width and height of one in inches
 SMOOTHED = 10  # lines of the log that are averaged, for one batch says little
 TILE, GAP, LABEL, MOST_TILES = 300, 8, 26, 10
 DETAIL = (0.36, 0.36, 0.28)
@@ -62,11 +62,12 @@ def draw_curves(training: Curves, validation: Curves) -> Figure:
     """
     panels = [(name, curve, False) for name, curve in training.items()]
     panels += [(f"{name} (held out)", curve, True) for name, curve in validation.items() if len(curve) > 1]
-    rows = -(-len(panels) // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * PANEL[0], rows * PANEL[1]), layout="constrained")
+    columns = min(COLUMNS, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(columns * PANEL[0], rows * PANEL[1]), layout="constrained")
     for place, (name, curve, points) in enumerate(panels):
         steps, values = (np.array(column, dtype=float) for column in zip(*curve, strict=True))
-        axes = figure.add_subplot(rows, COLUMNS, place + 1)
+        axes = figure.add_subplot(rows, columns, place + 1)
         if points:
             axes.plot(steps, values, "o-", markersize=3, color="#d9651f")
         else:
