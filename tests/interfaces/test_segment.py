@@ -115,11 +115,29 @@ def test_an_interrupted_replacement_is_not_taken_for_finished(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("clearfundus.interfaces.vessel_files.write_photo", fail)
+        patch.setattr("clearfundus.interfaces.vessel_files.write_encoded", fail)
         assert run(eye, "-o", out, "--overwrite")[0] == 1
     code, text, _ = run(eye, "-o", out)
     assert code == 1
     assert "0 skipped, 1 failed" in text
+
+
+def test_an_interruption_between_two_files_leaves_none_of_them(
+    run: Run, eye: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, files = tmp_path / "out", []
+
+    def stop_at_the_third(content: bytes, file: Path, **_: object) -> None:
+        files.append(file)
+        if len(files) == 3:
+            raise KeyboardInterrupt
+        file.write_bytes(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clearfundus.interfaces.vessel_files.write_encoded", stop_at_the_third)
+        assert run(eye, "-o", out)[0] == 130
+    assert contents(out) == {}
+    assert run(eye, "-o", out)[0] == 0
 
 
 def test_what_another_made_is_not_replaced_unless_asked(run: Run, eye: Path, tmp_path: Path) -> None:

@@ -128,6 +128,10 @@ def test_another_point_is_another_setting(run: Run, eye: Path, two_points: tuple
     assert "1 skipped" in run(eye, "-o", tmp_path, "--from", start)[1]
     code, _, err = run(eye, "-o", tmp_path, "--from", end)
     assert (code, "use --overwrite" in err) == (1, True)
+    between = tmp_path / "between"
+    assert run(eye, "-o", between, "--from", start, "--to", end)[0] == 0
+    code, _, err = run(eye, "-o", between, "--from", start)  # one point is not the first of two
+    assert (code, "not by track" in err) == (1, True)
 
 
 def test_a_photograph_without_vessels_gives_an_empty_result_and_the_reason(run: Run, tmp_path: Path) -> None:

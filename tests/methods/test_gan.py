@@ -170,9 +170,9 @@ def test_it_says_that_the_change_was_guided(watched: LoadedWeights) -> None:
     assert gan(textured(200), disc(200), model=watched, size="guided").provenance["size"] == "guided"
 
 
-@pytest.mark.parametrize("size", [0, -512, 31, 512.0, True, "large"])
+@pytest.mark.parametrize("size", [0, -512, 31, 16_385, 512.0, True, "large"])
 def test_a_size_that_makes_no_sense_is_refused(size, watched: LoadedWeights) -> None:
     with pytest.raises(
-        SettingsError, match=r"size: found .*expected 32 pixels or more, or 'change', 'guided' or 'native'"
+        SettingsError, match=r"size: found .*expected 32 to 16384 pixels, or 'change', 'guided' or 'native'"
     ):
         gan(textured(50), disc(50), model=watched, size=size)

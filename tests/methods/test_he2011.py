@@ -100,6 +100,15 @@ def test_the_airlight_is_one_pixels_colour_and_a_lone_bright_pixel_is_none() -> 
     assert find_airlight(pixels, np.ones((40, 40), bool), 5).tolist() == pytest.approx([0.9, 0.5, 0.4])
 
 
+def test_of_airlights_that_tie_the_reddest_is_taken_wherever_it_lies() -> None:
+    pixels = np.full((9, 9, 3), 0.2, np.float32)
+    pixels[2, 2], pixels[6, 6] = (0.75, 0.5, 0.25), (0.5, 0.75, 0.25)
+    everywhere = np.ones((9, 9), np.bool_)
+    for turned in (pixels, pixels[::-1, ::-1]):
+        found = find_airlight(np.ascontiguousarray(turned), everywhere, 1)
+        np.testing.assert_array_equal(found, np.float32([0.75, 0.5, 0.25]))
+
+
 def test_the_share_of_brightest_pixels_decides_which_may_hold_the_airlight() -> None:
     pixels = flat(0.2, 0.2, 0.2)
     pixels[20:30, 20:30] = 0.5  # the brightest dark channel: 36 of 1,600 pixels with a patch of 5

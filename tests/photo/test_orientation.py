@@ -1,12 +1,13 @@
 """EXIF orientation is applied to pixels and alpha, and the block then says 1."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from clearfundus.photo import read_photo
+from clearfundus.photo import read_photo, write_photo
 from photo.made_files import exif_block, pillow_bytes, random_values, smooth_values
 
 
@@ -38,6 +39,28 @@ def test_the_block_says_upright_and_every_other_byte_stays(tmp_path: Path, order
     found = Image.Exif()
     found.load(photo.exif)
     assert found[274] == 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_thumbnail_which_shows_the_photograph_as_it_was_is_cut_out(tmp_path: Path, order: str) -> None:
+    block, thumbnail = exif_block(6, order), pillow_bytes(Image.fromarray(smooth_values(8, 16)), "JPEG")
+    (first,) = struct.unpack(order + "I", block[4:8])
+    (count,) = struct.unpack(order + "H", block[first : first + 2])
+    link = first + 2 + 12 * count
+    place = len(block) + len(thumbnail)
+    second = struct.pack(order + "HHHIIHHII", 2, 513, 4, 1, len(block), 514, 4, 1, len(thumbnail)) + bytes(4)
+    whole = block[:link] + struct.pack(order + "I", place) + block[link + 4 :] + thumbnail + second
+    path = tmp_path / "eye.jpg"
+    path.write_bytes(pillow_bytes(Image.fromarray(smooth_values(8, 16)), "JPEG", exif=b"Exif\0\0" + whole))
+    photo = read_photo(path)
+    assert photo.exif is not None
+    without = bytearray(whole)
+    without[link : link + 4] = bytes(4)
+    without[len(block) : place] = bytes(len(thumbnail))
+    (turned,) = (index for index, pair in enumerate(zip(photo.exif, without, strict=True)) if pair[0] != pair[1])
+    assert (without[turned], photo.exif[turned]) == (6, 1)
+    write_photo(photo, tmp_path / "eye.png")
+    assert thumbnail not in (tmp_path / "eye.png").read_bytes()
 
 
 def test_a_quarter_turn_swaps_the_resolution(tmp_path: Path) -> None:

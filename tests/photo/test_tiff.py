@@ -166,6 +166,15 @@ def test_a_damaged_directory_of_exif_is_left_out_and_the_rest_kept(tmp_path: Pat
     assert 34665 not in found
 
 
+def test_iptc_and_the_layers_of_an_editor_are_not_kept(tmp_path: Path) -> None:
+    tags = [(33723, 7, 4, b"name", True), (37724, 7, 4, b"lays", True), (271, 2, 0, "A maker", True)]
+    photo = read(tmp_path, tiff_bytes(random_values(8, 4, 6, 3), photometric="rgb", extratags=tags))
+    assert photo.exif is not None
+    assert b"A maker" in photo.exif
+    assert b"name" not in photo.exif
+    assert b"lays" not in photo.exif
+
+
 def test_a_file_of_several_pages_is_refused_but_a_thumbnail_is_no_page(tmp_path: Path) -> None:
     values = random_values(8, 8, 9, 3)
     pages = tiff_bytes(np.stack([values, values, values]), photometric="rgb")

@@ -1,5 +1,6 @@
 """Which file is made from which: decided for all inputs before any work, so that nothing collides later."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,8 +51,8 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
 
     A file given by name lands in the output folder under its own name; what lies in a given folder keeps its
     place below that folder. A single file may name its output file. Hidden files, and the output folder if it
-    lies within an input folder, are left out. A file that does not exist becomes a job, too, which fails when
-    its turn comes.
+    lies within an input folder, are left out. A file that does not exist, or a link that leads nowhere, becomes a job,
+    too, which fails when its turn comes.
 
     Args:
         inputs: Files and folders.
@@ -61,7 +62,8 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
             photograph, so that the output cannot be a file.
 
     Raises:
-        SettingsError: If nothing is found, two photographs would become one file, or an output is an input.
+        SettingsError: If nothing is found, two photographs would become one file, or an output is an input; folders,
+            too.
     """
     if ending and output.suffix.lower() in WRITABLE_SUFFIXES and not output.is_dir():
         raise SettingsError(f"output {output} names a file, but several are written for a photograph; name a folder")
@@ -70,10 +72,7 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
         found, ignored = [Job(source=inputs[0], target=output)], 0
     else:
         found, ignored = _find(inputs, output, partial(_target_name, output_format=output_format, ending=ending))
-    unique: dict[Path, Job] = {}
-    for job in found:
-        unique.setdefault(job.source.resolve(), job)
-    jobs = tuple(unique.values())
+    jobs = _without_repeats(found)
     if not any(job.source.is_file() for job in jobs):
         missing = [str(place) for place in inputs if not place.exists()]
         if missing:
@@ -85,6 +84,24 @@ def plan_jobs(inputs: Sequence[Path], output: Path, *, output_format: Format = "
         )
     _refuse_collisions(jobs)
     return Jobs(jobs=jobs, ignored=ignored)
+
+
+def _without_repeats(found: Sequence[Job]) -> tuple[Job, ...]:
+    """Leave out what was given twice: the same name, or another name of the same file that becomes the same output.
+
+    Two names of one file, as in a store where files are links to their contents, are two photographs.
+    """
+    seen: set[Path | tuple[Path, Path]] = set()
+    jobs = []
+    for job in found:
+        names: set[Path | tuple[Path, Path]] = {
+            Path(os.path.normpath(job.source.absolute())),
+            (job.source.resolve(), job.target),
+        }
+        if names.isdisjoint(seen):
+            jobs.append(job)
+        seen |= names
+    return tuple(jobs)
 
 
 def _names_a_file(inputs: Sequence[Path], output: Path) -> bool:
@@ -115,6 +132,11 @@ def _find(inputs: Sequence[Path], output: Path, name: Callable[[Path], str]) -> 
         if not place.is_dir():
             found.append(Job(source=place, target=output / name(place)))
             continue
+        if place.resolve() == output.resolve():
+            raise SettingsError(
+                f"output {output} is the input folder, where results would be taken for photographs the next time; "
+                "name another folder, or one in it"
+            )
         for file in _files_in(place, leave_out=output):
             if file.suffix.lower() in READABLE_SUFFIXES:
                 below = file.relative_to(place).parent
@@ -124,16 +146,20 @@ def _find(inputs: Sequence[Path], output: Path, name: Callable[[Path], str]) -> 
     return found, ignored
 
 
-def _files_in(folder: Path, *, leave_out: Path) -> Iterator[Path]:
-    """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`."""
+def _files_in(folder: Path, *, leave_out: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`.
+
+    Links are followed, but to a folder that the link lies in: it would lead round for ever. One that leads nowhere is
+    yielded, too: its photograph is missing.
+    """
+    above |= {folder.resolve()}
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            # a link to a folder may lead back up and round for ever
-            if not entry.is_symlink() and entry.resolve() != leave_out.resolve():
-                yield from _files_in(entry, leave_out=leave_out)
-        elif entry.is_file():
+            if entry.resolve() not in {*above, leave_out.resolve()}:
+                yield from _files_in(entry, leave_out=leave_out, above=above)
+        elif entry.is_file() or entry.is_symlink():
             yield entry
 
 

@@ -66,5 +66,5 @@ def _log_lines(total: int, console: Console) -> Report:
 
 
 def _write(console: Console, line: str) -> None:
-    # A file name may hold what rich takes for markup, and a log line must not be broken at 80 columns.
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    # A file name may hold what rich takes for markup or an emoji, and a log line must not be broken at 80 columns.
+    console.print(line, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearfundus.errors import PhotoWriteError, SettingsError
-from clearfundus.files import write_whole
 from clearfundus.interfaces.batch import (
     INPUT_DIGITS,
     Outcome,
@@ -31,7 +30,7 @@ from clearfundus.interfaces.batch import (
 )
 from clearfundus.interfaces.jobs import Job, Jobs, plan_jobs
 from clearfundus.interfaces.progress import show_progress
-from clearfundus.photo import Photo, Pixels, read_photo, write_photo
+from clearfundus.photo import Photo, Pixels, encode_photo, read_photo, write_encoded
 from clearfundus.photo.containers import png_chunk
 from clearfundus.photo.metadata import PNG_XMP_KEYWORD, note_to_packet
 from clearfundus.version import __version__
@@ -175,25 +174,36 @@ def _make(job: Job, *, task: Task, overwrite: bool, made: dict[Job, Found]) -> O
     photo = read_photo(job.source)
     note = {**task.note, "input": source}
     found = task.find(photo, note)
-    encoded = [_encode(content, note) for content in found.contents]  # all of them before any file is written
+    encoded = {file: _encode(content, note, file) for file, content in zip(files, found.contents, strict=True)}
     make_folder(job.target.parent)
-    if overwrite:
-        job.target.unlink(missing_ok=True)
-    # the first file, which says that all are made, comes last: what is cut off in between is not taken for finished
-    for file, content in reversed(list(zip(files, encoded, strict=True))):
-        if isinstance(content, Photo):
-            write_photo(content, file, overwrite=overwrite, inputs=(job.source,))
-        else:
-            write_whole(file, content)
+    _write_all(encoded, job, overwrite=overwrite)
     made[job] = found
     height, width = photo.pixels.shape[:2]
     return Outcome(job=job, status="done", width=width, height=height)
 
 
-def _encode(content: Content, note: Note) -> bytes | Photo:
-    """Return the bytes of a file; a picture as it is."""
+def _write_all(encoded: Mapping[Path, bytes], job: Job, *, overwrite: bool) -> None:
+    """Write the files of one photograph; if one cannot be written, or Ctrl-C comes in between, none is left.
+
+    The first file, which says that all are made, comes last: what is cut off in between is not taken for finished.
+    """
+    if overwrite:
+        job.target.unlink(missing_ok=True)
+    written = []
+    try:
+        for file, content in reversed(list(encoded.items())):
+            write_encoded(content, file, overwrite=overwrite, inputs=(job.source,))
+            written.append(file)
+    except BaseException:
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
+
+
+def _encode(content: Content, note: Note, file: Path) -> bytes:
+    """Return the bytes of a file."""
     if isinstance(content, Photo):
-        return content
+        return encode_photo(content, file)
     if isinstance(content, str):
         return content.encode()
     encoded = cv2.imencode(".png", content)[1].tobytes()

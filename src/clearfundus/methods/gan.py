@@ -28,6 +28,8 @@ DEFAULT_SIZE: Size = "change"
 """See docs/decisions/0004, 0009, 0014 and 0016."""
 SMALLEST_SIZE = 32
 """Field diameter in pixels below which no vessel is left to see."""
+LARGEST_SIZE = 16_384
+"""Above any camera's: refused by arithmetic, before room is taken for the enlarged picture."""
 GUIDED_RADIUS = 4 / 512
 """Of the guided filter's windows, in field diameters: they are hardly wider than the widest vessels. This and the next
 were chosen on simulated pairs of eyes for training, by structural similarity, see docs/decisions/0009."""
@@ -107,10 +109,10 @@ def describe_gan(model: "LoadedWeights | EngineWeights", size: Size | None) -> d
 
 def check_size(size: Size) -> Size:
     """Return `size`, or raise a SettingsError if it is no name and no network can be shown a retina that small."""
-    if size in ("change", "guided", "native") or (type(size) is int and size >= SMALLEST_SIZE):
+    if size in ("change", "guided", "native") or (type(size) is int and SMALLEST_SIZE <= size <= LARGEST_SIZE):
         return size
     raise SettingsError(
-        f"size: found {size!r}, expected {SMALLEST_SIZE} pixels or more, or 'change', 'guided' or 'native'"
+        f"size: found {size!r}, expected {SMALLEST_SIZE} to {LARGEST_SIZE} pixels, or 'change', 'guided' or 'native'"
     )
 
 

@@ -94,13 +94,15 @@ def find_airlight(pixels: Pixels, mask: Mask, side: int, *, brightest_share: flo
             of them are looked at too, so that their order does not matter.
 
     Returns:
-        RGB, (3,): that of the single pixel with the highest mean of its channels.
+        RGB, (3,): that of the single pixel with the highest mean of its channels; of several, the one with most red,
+            then most green, wherever they lie.
     """
     dark = _darkest_in_patch(pixels, side)
     dark_inside = dark[mask]
     rank = dark_inside.size - max(round(brightest_share * dark_inside.size), 1)
     candidates = pixels[mask & (dark >= np.partition(dark_inside, rank)[rank])]
-    return np.asarray(candidates[candidates.mean(axis=1).argmax()], dtype=np.float32)
+    red, green, blue = candidates.T
+    return np.asarray(candidates[np.lexsort((blue, green, red, candidates.mean(axis=1)))[-1]], dtype=np.float32)
 
 
 def estimate_transmission(pixels: Pixels, airlight: Colour, side: int, *, removed_share: float = 0.95) -> Gray:

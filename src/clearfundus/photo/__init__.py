@@ -2,7 +2,7 @@
 
 from clearfundus.photo.photo import Gray, Mask, Photo, Pixels
 from clearfundus.photo.reading import READABLE_SUFFIXES, read_photo, read_provenance
-from clearfundus.photo.writing import NOTED_SUFFIXES, WRITABLE_SUFFIXES, write_photo
+from clearfundus.photo.writing import NOTED_SUFFIXES, WRITABLE_SUFFIXES, encode_photo, write_encoded, write_photo
 
 __all__ = [
     "NOTED_SUFFIXES",
@@ -12,7 +12,9 @@ __all__ = [
     "Mask",
     "Photo",
     "Pixels",
+    "encode_photo",
     "read_photo",
     "read_provenance",
+    "write_encoded",
     "write_photo",
 ]

@@ -1,4 +1,4 @@
-"""EXIF: a TIFF directory about a photograph. Carried byte for byte, but for the orientation."""
+"""EXIF: a TIFF directory about a photograph. Carried byte for byte, but for the orientation and the thumbnail."""
 
 import contextlib
 
@@ -20,6 +20,10 @@ EXIF_PREFIX = b"Exif\0\0"
 """What stands before the block in a JPEG, and in some other files by mistake. `Photo.exif` is kept without
 it."""
 
+STRIP_PLACES, STRIP_LENGTHS, JPEG_PLACE, JPEG_LENGTH = 273, 279, 513, 514
+"""Tags that say where in the block the thumbnail lies."""
+ENTRY_BYTES = 12
+"""Of an entry of a directory."""
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
 RESOLUTION_TAGS = frozenset({X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT})
 _SUB_DIRECTORIES = {34665: "Exif", 34853: "GPS", 40965: "Interoperability"}
@@ -53,16 +57,20 @@ LAYOUT_TAGS = frozenset(
         339,
         340,
     }
-    | {341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 532, 700, 34675, 34377}
+    | {341, 342, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 532, 700, 33723, 34675, 34377, 37724}
 )
-"""TIFF tags that say how the pixels lie in the file, and the blocks kept elsewhere: they are not EXIF."""
+"""TIFF tags that are not EXIF: how the pixels lie in the file; blocks kept elsewhere; and those not kept, XMP, IPTC and
+Photoshop's, whose layers can hold the picture as it was."""
 
 EMPTY_BLOCK = b"II*\0\0\0\0\0"
 """A little-endian TIFF with no directory yet."""
 
 
 def clean_block(block: bytes | None) -> bytes | None:
-    """Return an EXIF block without its prefix, or None where it is no TIFF structure and so means nothing."""
+    """Return an EXIF block without its prefix and its thumbnail, or None where it is no TIFF structure.
+
+    The thumbnail shows the photograph as it was, before it was turned upright or enhanced.
+    """
     if block is None:
         return None
     bare = block.removeprefix(EXIF_PREFIX)
@@ -70,7 +78,25 @@ def clean_block(block: bytes | None) -> bytes | None:
         directory = read_directory(bare)
     except MalformedFileError:
         return None
-    return None if directory.big else bare
+    return None if directory.big else _without_thumbnail(bare, directory)
+
+
+def _without_thumbnail(block: bytes, directory: Directory) -> bytes:
+    """Cut off the directories behind the first, and blank the picture they point to; all else stays where it was."""
+    if not directory.next_offset:
+        return block
+    cut = bytearray(block)
+    with contextlib.suppress(MalformedFileError):
+        thumbnail = read_directory(block, directory.next_offset)
+        for place, length in ((JPEG_PLACE, JPEG_LENGTH), (STRIP_PLACES, STRIP_LENGTHS)):
+            pieces = zip(thumbnail.numbers(place), thumbnail.numbers(length), strict=False)
+            for start, size in ((int(one), int(other)) for one, other in pieces):
+                cut[start : start + size] = bytes(len(cut[start : start + size]))
+    first = int.from_bytes(block[4:8], "little" if directory.order == "<" else "big")
+    entries = int.from_bytes(block[first : first + 2], "little" if directory.order == "<" else "big")
+    link = first + 2 + ENTRY_BYTES * entries
+    cut[link : link + 4] = bytes(4)
+    return bytes(cut)
 
 
 def orientation(directory: Directory) -> int:

@@ -48,13 +48,32 @@ def write_photo(photo: Photo, path: Path | str, *, overwrite: bool = False, inpu
     path = Path(path)
     _check_photo(photo, path)
     _check_place(path, overwrite, inputs)
+    _put(encode_photo(photo, path), path)
+
+
+def encode_photo(photo: Photo, path: Path) -> bytes:
+    """Return the bytes of a photograph's file, as `write_photo` writes them under this name.
+
+    Raises:
+        PhotoWriteError: If it cannot be written in that format.
+    """
+    _check_photo(photo, path)
     note = {"version": __version__, **photo.provenance}
     try:
-        encoded = ENCODERS[path.suffix.lower()](_cleaned(photo), note)
+        return ENCODERS[path.suffix.lower()](_cleaned(photo), note)
     except MemoryError as error:
         raise PhotoWriteError(f"{path}: too large for this machine's memory; write a smaller picture") from error
     except ENCODER_ERRORS as error:
         raise PhotoWriteError(f"{path}: {error}") from error
+
+
+def write_encoded(encoded: bytes, path: Path, *, overwrite: bool = False, inputs: Collection[Path] = ()) -> None:
+    """Write bytes that are ready, with the care of `write_photo`.
+
+    Raises:
+        PhotoWriteError: If they cannot be written there.
+    """
+    _check_place(path, overwrite, inputs)
     _put(encoded, path)
 
 
