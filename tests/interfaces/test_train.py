@@ -161,6 +161,18 @@ def test_without_groups_a_warning_says_what_is_taken_for_an_eye(
     assert "eye of its own" not in capsys.readouterr().err
 
 
+def test_extra_photographs_are_trained_on_and_none_is_held_out(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "extra").mkdir()
+    for number in range(2):
+        write_photo(draw_fundus(100 + number), tmp_path / "extra" / f"other_{number}.png")
+    assert main([*words, "--extra", str(tmp_path / "extra")]) == 0
+    capsys.readouterr()
+    photographs = json.loads((tmp_path / "run" / "settings.json").read_text())["photographs"]
+    assert photographs["extra"] == {"training": ["other_0.png", "other_1.png"], "held out": []}
+
+
 def test_a_missing_tensorboard_names_the_install_line(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

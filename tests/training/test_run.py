@@ -2,6 +2,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -216,11 +217,9 @@ def test_the_enhancer_says_by_what_its_uneven_change_is_damped(sources: Sources,
     assert load_weights(tmp_path / "run" / "blurrer.safetensors", role="blurrer").uneven_error == 0
 
 
-def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = draw_sources(tmp_path, count=8)
-    soft = {"01.png", "03.png"}
-    for name in soft:
-        cv2.imwrite(str(sources.clear / name), cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2))
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Photographs], list[Photographs]]:
+    """What a run trains on, and what it validates with."""
     seen: list[Photographs] = []
 
     class Watched(Batches):
@@ -231,6 +230,17 @@ def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monk
     held: list[Photographs] = []
     monkeypatch.setattr(run, "Batches", Watched)
     monkeypatch.setattr(run, "validate", lambda _, held_out, __: held.append(held_out) or {})
+    return seen, held
+
+
+def test_of_the_clear_photographs_the_finest_are_trained_on(
+    tmp_path: Path, watched: tuple[list[Photographs], list[Photographs]]
+) -> None:
+    sources = draw_sources(tmp_path, count=8)
+    soft = {"01.png", "03.png"}
+    for name in soft:
+        cv2.imwrite(str(sources.clear / name), cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2))
+    seen, held = watched
     settings = tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25})
     finish(settings, sources, tmp_path / "run")
     names = json.loads((tmp_path / "run" / "settings.json").read_text())["photographs"]
@@ -240,6 +250,40 @@ def test_of_the_clear_photographs_the_finest_are_trained_on(tmp_path: Path, monk
     assert set(kept) <= set(names["clear"]["training"]) - soft
     assert [one.name for one in held[0].clear] == names["clear"]["held out"]
     assert len(held[0].clear) == 2
+
+
+def test_extra_photographs_are_all_trained_on_and_leave_the_held_out_ones_as_they_were(
+    tmp_path: Path, watched: tuple[list[Photographs], list[Photographs]]
+) -> None:
+    sources = draw_sources(tmp_path, count=8)
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    for name in ("00.png", "01.png"):
+        soft = cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2)
+        cv2.imwrite(str(extra / f"other_{name}"), soft)  # too soft to be among the finest
+    seen, held = watched
+    settings = tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25, "extra_times": 2, "extra_diameter": 120})
+    finish(settings, sources, tmp_path / "without")
+    with_extra = replace(sources, extra=extra)
+    finish(settings, with_extra, tmp_path / "with")
+    names = [[one.name for one in photographs.clear] for photographs in seen]
+    assert names[1] == names[0] + ["other_00.png", "other_01.png"] * 2
+    diameters = [round(2 * math.sqrt(one.mask.sum() / math.pi)) for one in seen[1].clear]
+    assert diameters == pytest.approx([96] * len(names[0]) + [120] * 4, abs=2)
+    assert [one.name for one in seen[1].blurry] == [one.name for one in seen[0].blurry]
+    assert [one.name for one in held[1].clear] == [one.name for one in held[0].clear]
+    finish(settings, with_extra, tmp_path / "with")
+    with pytest.raises(RunMismatchError, match="extra"):
+        finish(settings, sources, tmp_path / "with")
+
+
+def test_an_extra_photograph_that_another_folder_holds_is_refused(tmp_path: Path) -> None:
+    sources = draw_sources(tmp_path, count=3)
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "eye.png").symlink_to(sources.clear / "01.png")
+    with pytest.raises(SettingsError, match=r"eye\.png: found among the blurry or clear photographs"):
+        finish(tiny_settings(), replace(sources, extra=extra), tmp_path / "run")
 
 
 def test_too_few_usable_photographs_are_refused_with_their_number(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
     clear: Path,
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     groups: Path | None = None,
+    extra: Path | None = None,
     device: str = "auto",
     tensorboard: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -45,6 +46,8 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
             blurrer.safetensors.
         groups: CSV file with columns file and eye_group. Without it each file is taken for an eye of its own, and
             two photographs of one eye may stand on both sides of the split.
+        extra: Folder of further clear photographs, of eyes that no other folder shows, such as those of another
+            camera. All are trained on and none is held out; see data.extra_times.
         device: auto, cpu, cuda or cuda:N.
         tensorboard: Write the figures for TensorBoard too, to tensorboard/ in the run folder.
         json_: Write one JSON object to standard output at the end.
@@ -54,7 +57,7 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
 
     started = time.perf_counter()
     settings = read_settings(config)
-    events = train(settings, Sources(blurry=blurry, clear=clear, groups=groups), output, device)
+    events = train(settings, Sources(blurry=blurry, clear=clear, groups=groups, extra=extra), output, device)
     if _rank() > 0:
         # The first process speaks for all; and torchrun would end the others if this one returned a failure.
         for _ in events:
@@ -119,7 +122,7 @@ def _show_events() -> Iterator[Show]:
             stage = "reading" if event.kind in ("reading", "left out") else "training"
             progress.update(task, completed=event.step, total=event.total, description=stage)
             if event.kind != "reading":
-                progress.console.print(describe(event), markup=False, highlight=False, soft_wrap=True)
+                progress.console.print(describe(event), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
         yield show
 

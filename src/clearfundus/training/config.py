@@ -16,7 +16,6 @@ from clearfundus.networks.generator import GeneratorSettings
 from clearfundus.training.ranges import check_ranges
 
 SettingsType = TypeVar("SettingsType")
-NAMES_SHOWN = 3  # of those that were added to a list, or removed, in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,11 @@ class DataSettings:
         validation: Share of the eyes that is held out.
         surround: "fill" (reflected retina) or "black" outside the field.
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
-        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each. One that
-            was enlarged to the diameter is soft at that scale, and teaches softness; made smaller it is sharp.
+        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each: one that
+            was enlarged to the diameter is soft, and sharp again when made smaller.
         finest: Share of the clear photographs that is trained on, those with the finest detail; see `fineness.py`.
+        extra_times: How often each photograph of `Sources.extra` counts among the clear ones.
+        extra_diameter: Field diameter that these are scaled to; 0 for `diameter`.
         balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
 
@@ -44,6 +45,8 @@ class DataSettings:
     gain_jitter: float = 0.0
     shrink: float = 0.0
     finest: float = 1.0
+    extra_times: int = 1
+    extra_diameter: int = 0
     balanced: bool = False
 
 
@@ -76,8 +79,7 @@ class CameraSettings:
     """What the camera adds to simulated pairs; see `camera.py`.
 
     Attributes:
-        spots: Share of photographs that get spots of stray light, in the degraded picture and in its truth alike. The
-            square that is cut from one need not show any: of squares of 192 pixels at 512, four in ten of those do.
+        spots: Share of photographs that get spots of stray light, in the degraded picture and its truth alike.
         jpeg: Share of pairs whose degraded picture has been a JPEG file.
         quality: Range of that file's quality, from 1 to 100.
     """
@@ -101,8 +103,7 @@ class SimulatedSettings:
         degrade: Ranges of the scatter.
         mix: How often other models take its place.
         camera: What the camera adds.
-        teacher: Name or file of weights whose output is the truth, so that a small enhancer learns what a strong one
-            does; "" for the clear photographs themselves.
+        teacher: Name or file of weights whose output is the truth; "" for the clear photographs themselves.
         real: With a teacher, squares of blurry photographs in an iteration beside the pairs.
     """
 
@@ -201,9 +202,8 @@ class RunSettings:
         start: Name of shipped weights, or a run's folder, whose generators the run begins with; "" for random ones.
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
-        uneven_error: For use, not for training: the error, as a standard deviation on the scale [0, 1], of what the
-            enhancer does to light at large, by which that is damped; above 0, what is uneven at middle scales is left
-            out, too. See `fundus/unevenness.py`. 0 leaves the change whole.
+        uneven_error: For use, not for training: the error of what the enhancer does to light at large, by which that is
+            damped; see `fundus/unevenness.py`. 0 leaves the change whole.
     """
 
     name: str

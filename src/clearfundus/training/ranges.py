@@ -49,6 +49,8 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "data.gain_jitter": _within(0, 0.5),
         "data.shrink": _within(0, 0.5),
         "data.finest": Range("a value in (0, 1]", lambda value: bool(0 < value <= 1)),
+        "data.extra_times": _at_least(1),
+        "data.extra_diameter": _at_least(0),
         "generator.width": _at_least(1),
         "generator.blocks": _at_least(1),
         "generator.leak": Range("a value in [0, 1)", lambda value: bool(0 <= value < 1)),
@@ -109,6 +111,9 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
     if diameter * (1 - shrink) < crop:
         smaller = f", made smaller by up to {shrink:g}" if shrink else ""
         raise SettingsError(f"{where} [data]: diameter: found {diameter}{smaller}, expected at least the crop, {crop}")
+    extra_diameter = settings.data.extra_diameter or diameter
+    if extra_diameter * (1 - shrink) < crop:
+        raise SettingsError(f"{where} [data]: extra_diameter: found {extra_diameter}, expected at least the crop, {crop}")
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
     _check_pairs(settings.simulated, where)

@@ -6,11 +6,11 @@ The run is a generator of events; whoever iterates over it draws the progress.
 import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearfundus.errors import NonFiniteLossError, PhotoError, RunMismatchError, TrainingError
+from clearfundus.errors import NonFiniteLossError, PhotoError, RunMismatchError, SettingsError, TrainingError
 from clearfundus.files import write_whole
 from clearfundus.networks.weights import Role, save_weights
 from clearfundus.photo import write_photo
@@ -61,11 +61,14 @@ class Sources:
         blurry: Folder of blurry photographs.
         clear: Folder of clear ones, of other eyes.
         groups: CSV file that says which eye each file shows, or None.
+        extra: Folder of further clear ones, of eyes that no other folder shows, or None. All are trained on, and none
+            is held out: what is held out is the same with them and without.
     """
 
     blurry: Path
     clear: Path
     groups: Path | None = None
+    extra: Path | None = None
 
 
 def train(settings: RunSettings, sources: Sources, folder: Path, device_name: str = "auto") -> Iterator[Event]:
@@ -142,7 +145,15 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
 def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[list[Path], list[Path]]]:
     groups = None if sources.groups is None else read_groups(sources.groups)
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
-    return split_by_eye(sides, groups, settings.data.validation, settings.seed)
+    split = split_by_eye(sides, groups, settings.data.validation, settings.seed)
+    if sources.extra is None:
+        return split
+    extra = list_photographs(sources.extra)
+    known = {path.resolve() for paths in sides.values() for path in paths}
+    for path in extra:
+        if path.resolve() in known:
+            raise SettingsError(f"{path}: found among the blurry or clear photographs, too; expected another eye")
+    return {**split, "extra": (extra, [])}
 
 
 def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
@@ -189,24 +200,26 @@ def _read_all(
     files: Mapping[str, tuple[list[Path], list[Path]]], settings: RunSettings
 ) -> Generator[Event, None, tuple[Photographs, Photographs]]:
     total = sum(len(kept) + len(held) for kept, held in files.values())
-    read: dict[str, list[list[Specimen]]] = {"blurry": [[], []], "clear": [[], []]}
+    read: dict[str, list[list[Specimen]]] = {side: [[], []] for side in files}
     done = 0
+    extra_data = replace(settings.data, diameter=settings.data.extra_diameter or settings.data.diameter)
     for side, parts in files.items():
         for part, paths in enumerate(parts):
-            for one in read_specimens(paths, settings.data):
+            for one in read_specimens(paths, extra_data if side == "extra" else settings.data):
                 done += 1
                 if isinstance(one, PhotoError):
                     yield Event(kind="left out", step=done, total=total, values={}, message=str(one))
                     continue
                 read[side][part].append(one)
                 yield Event(kind="reading", step=done, total=total, values={})
+    extra = read.pop("extra", [[], []])[0] * settings.data.extra_times
     for side, (kept, held) in read.items():
         if not kept or not held:
             raise TrainingError(
                 f"the {side} side has {len(kept)} usable photographs to train on and {len(held)} held out; "
                 "at least one of each is needed"
             )
-    read["clear"][0] = keep_finest(read["clear"][0], settings.data.finest)
+    read["clear"][0] = keep_finest(read["clear"][0], settings.data.finest) + extra
     training, held_out = (Photographs(blurry=read["blurry"][part], clear=read["clear"][part]) for part in (0, 1))
     return training, held_out
 
