@@ -92,7 +92,7 @@ def test_a_tree_whose_stem_the_disc_took_begins_where_it_comes_to_the_disc() -> 
 
     assert len(tree.paths) == 2
     for path in tree.paths:
-        assert path[0] == pytest.approx([80, 26], abs=2)
+        assert path[0] == pytest.approx([80, 26], abs=4)
     ends = np.array(sorted(path[-1].tolist() for path in tree.paths))
     np.testing.assert_allclose(ends, [(40, 80), (150, 150)], atol=3)
 
