@@ -109,6 +109,36 @@ def test_a_loop_at_one_junction_is_entered_once() -> None:
     assert reached[1].entry == 0
 
 
+def test_what_the_roots_leave_begins_at_further_ends_at_the_disc_before_it_is_a_fragment() -> None:
+    links = (((0, 1), (1, 0), 150.0, 0.1), ((1, 1), (2, 0), 0.0, 0.1))
+    reached = grow(routes(*links, count=4), [(0, 0)], [(3, 0), (2, 0), (1, 0)], others=[(0, 0), (1, 0)])
+    assert parents(reached) == {0: None, 1: None, 2: 1, 3: None}
+    assert {one.segment: one.rooted for one in reached} == {0: True, 1: True, 2: True, 3: False}
+    assert trees(reached) == [{0}, {1, 2}, {3}]
+
+
+def test_a_fragment_that_begins_at_a_fork_has_all_that_is_linked_there() -> None:
+    reached = grow(routes(*FORK, count=3), [], [(1, 0), (0, 0), (2, 0)])
+    assert parents(reached) == {1: None, 0: None, 2: None}
+    assert {one.segment: one.entry for one in reached} == {1: 0, 0: 1, 2: 0}
+    assert trees(reached) == [{0, 1, 2}]
+
+
+def test_in_a_fragment_a_branch_that_turns_too_far_hangs_on_what_lies_between() -> None:
+    # from the tip of one branch of a narrow fork the other is reached over the stem alone, and begins where that does
+    narrow = (((0, 1), (1, 0), 20.0, 0.2), ((0, 1), (2, 0), 20.0, 0.2), ((1, 0), (2, 0), 140.0, 9.0))
+    reached = grow(routes(*narrow, count=3), [], [(1, 1), (2, 1), (0, 0)])
+    assert parents(reached) == {1: None, 0: 1, 2: 1}
+    assert {one.segment: one.entry for one in reached} == {1: 1, 0: 1, 2: 0}
+    assert trees(reached) == [{0, 1, 2}]
+
+
+def test_fragments_that_cross_are_two() -> None:
+    crossing = (((0, 1), (1, 0), 0.0, 0.0), ((2, 1), (3, 0), 0.0, 0.0))
+    reached = grow(routes(*crossing, count=4), [], [(0, 1), (2, 0)])
+    assert trees(reached) == [{0, 1}, {2, 3}]
+
+
 def test_what_no_root_reaches_becomes_fragments_in_the_order_asked() -> None:
     reached = grow(routes(*FORK, count=4), [], [(3, 1), (2, 1), (0, 0), (1, 0), (2, 0)])
     assert parents(reached) == {3: None, 2: None, 0: 2, 1: 2}

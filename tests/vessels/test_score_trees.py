@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import comb, isnan
 
@@ -160,6 +161,40 @@ def test_a_missing_arm_of_a_fork_loses_the_pairs_that_it_is_in() -> None:
     assert path_similarity(apart, true_forest(fork)) == pytest.approx(0.5, abs=0.01)
 
 
+def test_every_tree_near_both_ends_of_a_path_counts_not_the_one_that_is_nearest() -> None:
+    # beside the artery's root another tree begins, nearer to it than the one that leads to its leaf
+    other, own = line((22, 10), (60, 60)), ARTERY + np.array([-3, 0])
+    for lines in ([other, own], [own, other]):
+        assert compare_lengths(traced_forest(traced(lines)), true(("artery", [ARTERY]))) == pytest.approx((0, 1))
+        forests = traced_forest(traced(lines)), true_forest(true(("artery", [ARTERY])))
+        assert path_similarity(*forests) == pytest.approx(2 * 1 * 0.5 / 1.5)  # back: of two traced ways one is there
+
+
+def test_of_two_trees_near_both_ends_the_nearer_one_counts() -> None:
+    detour = line((25, 10), (55, 10), (55, 109), (25, 109))
+    for lines in ([detour, ARTERY], [ARTERY, detour]):
+        assert compare_lengths(traced_forest(traced(lines)), true(("artery", [ARTERY])))[0] == pytest.approx(0)
+
+
+def test_ends_of_two_trees_are_no_pair_though_one_tree_is_near_both() -> None:
+    # the vein ends 5 px from the artery's end: its own pair and the artery's count, none from one to the other
+    near = true(("artery", [ARTERY]), ("vein", [line((60, 10), (60, 60), (25, 109))]))
+    assert path_similarity(true_forest(near), true_forest(near)) == pytest.approx(1)
+    alone = traced_forest(traced([near.trees[1].paths[0]]))
+    assert path_similarity(alone, true_forest(near)) == pytest.approx(2 * 0.5 * 1 / 1.5, abs=0.01)
+
+
+def test_segments_that_begin_at_one_junction_hang_together_and_it_is_no_end() -> None:
+    left, right = line((20, 60), (20, 10)), line((20, 60), (20, 109))
+    fragment = Tracking(**{**vars(traced([left, right])), "trees": (Tree(segments=(0, 1), rooted=False),)})
+    fragment = replace(fragment, segments=tuple(replace(one, tree=0) for one in fragment.segments))
+
+    forest = traced_forest(fragment)
+
+    assert sorted(forest.points[forest.ends].tolist()) == [[20, 10], [20, 109]]
+    assert compare_lengths(forest, true(("artery", [ARTERY]))) == pytest.approx((0, 1), abs=1e-6)
+
+
 def test_an_ending_six_pixels_off_is_met_and_a_farther_one_is_not() -> None:
     for cut, met in ((6, 1.0), (7, 0.0)):
         assert compare_lengths(traced_forest(traced([ARTERY[:-cut]])), true(("artery", [ARTERY])))[1] == met
@@ -191,10 +226,10 @@ def test_clusters_have_the_textbook_s_values() -> None:
 
 def test_a_drawn_eye_traced_as_it_was_drawn_has_pure_trees(eye: Phantom) -> None:
     edges = eye.graph.edges
-    away = {k for k, edge in enumerate(edges) if np.hypot(*(edge.polyline - eye.disc).T).min() > 62}
-    kept = {old: new for new, old in enumerate(sorted(away))}
+    outside = [edge.polyline[np.hypot(*(edge.polyline - eye.disc).T) > 54] for edge in edges]  # 1.5 radii
+    kept = {old: new for new, old in enumerate(k for k, line in enumerate(outside) if len(line) > 1)}
     tracking = traced(
-        [edges[k].polyline for k in kept],
+        [outside[k] for k in kept],
         [kept.get(parent) if (parent := edges[k].parent) is not None else None for k in kept],
     )
     tracking = Tracking(**{**vars(tracking), "shape": (512, 512)})

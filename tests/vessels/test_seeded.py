@@ -177,3 +177,39 @@ def test_a_seed_outside_the_field_is_refused(seed: tuple[float, float]) -> None:
 def test_a_heading_without_direction_is_refused() -> None:
     with pytest.raises(SettingsError, match="length 0"):
         follow_vessel(vessel([(80, 10), (80, 150)]), EVERYWHERE, np.array([80.0, 20.0]), np.zeros(2))
+
+
+def mask(*lines: list[tuple[float, float]], width: float) -> Gray:
+    return np.asarray(vessel(*lines, width=width) > 0.5, np.float32)
+
+
+@pytest.mark.parametrize("width", [5, 9, 13])
+@pytest.mark.parametrize("east", [1.0, -1.0])
+def test_a_vessel_of_a_mask_is_as_probable_all_over_and_pulls_to_no_side(width: int, east: float) -> None:
+    seed = np.array([80.0, 80 - 60 * east])
+
+    track = follow_vessel(mask([(80, 10), (80, 150)], width=width), EVERYWHERE, seed, EAST * east)
+
+    assert track.length > 110
+    assert np.abs(track.polyline[:, 0] - 80).max() < 1e-6
+
+
+def test_a_click_inside_a_wide_vessel_of_a_mask_stays_where_it_is() -> None:
+    ground = mask([(80, 10), (80, 150)], width=13)
+
+    for row in (78.0, 80.0, 83.0):
+        track = follow_vessel(ground, EVERYWHERE, np.array([row, 80.0]))
+        np.testing.assert_array_equal(track.polyline[0], [row, 80])
+
+
+@pytest.mark.parametrize("turn", [45, 52, 57, 60])
+def test_the_way_back_is_sought_to_both_sides_alike(turn: int) -> None:
+    # forth to the left, the longer and so the better way; back to the right and up, or down, by an angle
+    bent = 60 * np.array([np.sin(np.deg2rad(turn)), np.cos(np.deg2rad(turn))])
+    ends = []
+    for side in (1, -1):
+        ground = vessel([(80, 5), (80, 80), (80 + side * bent[0], 80 + bent[1])])
+        _, back = follow_both_ways(ground, EVERYWHERE, np.array([80.0, 80.0]))
+        ends.append(back.polyline[1] - [80, 80])
+
+    assert ends[0] == pytest.approx(ends[1] * [-1, 1], abs=0.05)

@@ -1,5 +1,8 @@
 """True trees: small drawings with known trees, and drawn eyes whose every path is known."""
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
 
@@ -74,6 +77,43 @@ def test_a_part_away_from_the_disc_begins_at_its_nearer_end() -> None:
     (tree,) = true_trees(labelled(NONE, bar(slice(79, 82), slice(60, 140))), EVERYWHERE, DISC).trees
 
     assert tree.paths[0][0, 1] == pytest.approx(60, abs=1.5)
+
+
+def drawn(*points: tuple[int, int]) -> Mask:
+    canvas = np.zeros((SIZE, SIZE), np.uint8)
+    for (row, column), (to_row, to_column) in pairwise(points):
+        cv2.line(canvas, (column, row), (to_column, to_row), 1, 3)
+    return canvas > 0
+
+
+def test_a_tree_whose_stem_the_disc_took_begins_where_it_comes_to_the_disc() -> None:
+    # both branches lead away from a place 1.6 radii off; the nearer of their ends is 8 radii off
+    (tree,) = true_trees(labelled(drawn((40, 80), (70, 26), (90, 26), (150, 150)), NONE), EVERYWHERE, DISC).trees
+
+    assert len(tree.paths) == 2
+    for path in tree.paths:
+        assert path[0] == pytest.approx([80, 26], abs=4)
+    ends = np.array(sorted(path[-1].tolist() for path in tree.paths))
+    np.testing.assert_allclose(ends, [(40, 80), (150, 150)], atol=3)
+
+
+def test_a_tree_that_comes_to_the_disc_twice_has_two_roots() -> None:
+    # past the disc's right side without an end there, and with an end below it
+    way = drawn((20, 60), (72, 24), (110, 60), (110, 10), (96, 10))
+
+    (tree,) = true_trees(labelled(way | drawn((110, 10), (150, 10)), NONE), EVERYWHERE, DISC).trees
+
+    roots = {tuple(path[0].tolist()) for path in tree.paths}
+    assert len(roots) == 2
+    assert all(np.hypot(row - 80, column - 10) < 17.25 for row, column in roots)
+
+
+def test_a_tree_that_passes_by_farther_off_begins_at_its_nearer_end() -> None:
+    (tree,) = true_trees(labelled(drawn((20, 50), (80, 30), (150, 50)), NONE), EVERYWHERE, DISC).trees
+
+    (path,) = tree.paths
+    assert path[0] == pytest.approx([20, 50], abs=3)
+    assert path[-1] == pytest.approx([150, 50], abs=3)
 
 
 def test_a_fork_has_a_path_to_each_leaf_and_a_stub_has_none() -> None:

@@ -42,17 +42,22 @@ class Reached:
     rooted: bool
 
 
-def grow(routes: "Routes", roots: Sequence[End], spares: Iterable[End]) -> list[Reached]:
+def grow(routes: "Routes", roots: Sequence[End], spares: Iterable[End], *, others: Iterable[End] = ()) -> list[Reached]:
     """Return every segment with the tree it belongs to, a parent before its children.
 
     Args:
         routes: How segments are linked.
         roots: The ends at the disc; from all of them trees grow at the same time.
-        spares: Ends in the order in which fragments may begin there, one after the other, in what is left.
+        spares: Ends in the order in which fragments may begin there, one after the other, in what no tree has reached.
+            All of it that is linked is one fragment: what is linked to the end at which a segment of it begins, begins
+            there as well, a child of the same parent or of none.
+        others: Further ends at the disc: trees begin there, too, one after the other, in what the first ones leave.
     """
     reached: list[Reached] = []
     taken: set[int] = set()
     _spread(routes, roots, reached, taken, rooted=True)
+    for end in others:
+        _spread(routes, [end], reached, taken, rooted=True)
     for end in spares:
         _spread(routes, [end], reached, taken, rooted=False)
     return reached
@@ -72,33 +77,36 @@ class Routes:
     traits: Traits
     lengths: Sequence[float]
 
-    def onward(self, segment: int, entry: int) -> Iterator[tuple[float, int, int]]:
-        """Yield what can be entered from the far end of a segment: cost, segment and the end it is entered by."""
-        leaving = (segment, 1 - entry)
-        for link in self.links.get(leaving, ()):
-            child, end = link.ends[1] if link.ends[0] == leaving else link.ends[0]
+    def linked(self, end: End) -> Iterator[tuple[float, int, int]]:
+        """Yield what can be entered from an end of a segment: cost, segment and the end it is entered by."""
+        segment = end[0]
+        for link in self.links.get(end, ()):
+            child, entry = link.ends[1] if link.ends[0] == end else link.ends[0]
             if link.turn <= LARGEST_TURN and child != segment:
                 widening = self.traits.radii[child] / self.traits.radii[segment] - LARGEST_WIDENING
                 step = STEP_COST + LENGTH_COST * self.lengths[child] + WIDENING_COST * max(0.0, float(widening))
-                yield link.cost + step, child, end
+                yield link.cost + step, child, entry
 
 
 def _spread(routes: Routes, starts: Sequence[End], reached: list[Reached], taken: set[int], *, rooted: bool) -> None:
-    """Grow trees from some ends into what is not taken, cheapest path first."""
-    # cost, order of discovery to settle ties, segment, entry, parent
-    waiting: list[tuple[float, int, int, int, int | None]] = [
-        (0.0, order, segment, entry, None) for order, (segment, entry) in enumerate(starts)
+    """Grow trees from some ends into what is not taken, cheapest path first; without a root, to the side as well."""
+    # cost, order of discovery to settle ties, segment, entry, parent, tree
+    waiting: list[tuple[float, int, int, int, int | None, int | None]] = [
+        (0.0, order, segment, entry, None, None) for order, (segment, entry) in enumerate(starts)
     ]
     discovered = len(waiting)
     while waiting:
-        cost, _, segment, entry, parent = heapq.heappop(waiting)
+        cost, _, segment, entry, parent, tree = heapq.heappop(waiting)
         if segment in taken:
             continue
         taken.add(segment)
-        tree = reached[parent].tree if parent is not None else 1 + max((one.tree for one in reached), default=-1)
+        if tree is None:
+            tree = 1 + max((one.tree for one in reached), default=-1)
         here = len(reached)
         reached.append(Reached(segment=segment, entry=entry, parent=parent, tree=tree, rooted=rooted))
-        for step, child, end in routes.onward(segment, entry):
-            if child not in taken:
-                heapq.heappush(waiting, (cost + step, discovered, child, end, here))
-                discovered += 1
+        ways = [(here, (segment, 1 - entry))] if rooted else [(here, (segment, 1 - entry)), (parent, (segment, entry))]
+        for origin, end in ways:
+            for step, child, child_entry in routes.linked(end):
+                if child not in taken:
+                    heapq.heappush(waiting, (cost + step, discovered, child, child_entry, origin, tree))
+                    discovered += 1

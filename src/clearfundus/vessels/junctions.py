@@ -103,10 +103,10 @@ def merge_junctions(graph: SkeletonGraph, scale: float = 1.0) -> SkeletonGraph:
 def _without(graph: SkeletonGraph, joined: Sequence[bool]) -> SkeletonGraph:
     """Return the graph without some of its segments, the junctions that each of them joins made one."""
     connections = [one.junctions for one, is_joined in zip(graph.segments, joined, strict=True) if is_joined]
-    groups = _groups(len(graph.junctions), connections)
-    place = {member: number for number, members in enumerate(groups) for member in members}
+    merged = groups(len(graph.junctions), connections)
+    place = {member: number for number, members in enumerate(merged) for member in members}
     segments: list[SkeletonSegment] = []
-    ends: list[list[End]] = [[] for _ in groups]
+    ends: list[list[End]] = [[] for _ in merged]
     for segment, is_joined in zip(graph.segments, joined, strict=True):
         if is_joined:
             continue
@@ -121,7 +121,7 @@ def _without(graph: SkeletonGraph, joined: Sequence[bool]) -> SkeletonGraph:
             radius=max(graph.junctions[member].radius for member in members),
             ends=tuple(touching),
         )
-        for members, touching in zip(groups, ends, strict=True)
+        for members, touching in zip(merged, ends, strict=True)
     )
     return SkeletonGraph(segments=tuple(segments), junctions=junctions, shape=graph.shape)
 
@@ -159,17 +159,13 @@ def judge(junction: Junction, traits: Traits) -> Meeting:
     return Meeting(kind="bifurcation", links=tuple(links.values()))
 
 
-def _is_connection(segment: SkeletonSegment, graph: SkeletonGraph, scale: float) -> bool:
-    """Return whether a segment is so short a line between two junctions that they are one."""
-    first, last = segment.junctions
-    if first is None or last is None:
-        return False
-    radius = max(graph.junctions[first].radius, graph.junctions[last].radius)
-    return len(segment.pixels) <= max(SHORTEST_CONNECTION * scale, CONNECTION_SHARE * 2 * radius)
+def groups(count: int, connections: Iterable[tuple[int | None, int | None]]) -> list[list[int]]:
+    """Return which of so many things are connected, directly or over others.
 
-
-def _groups(count: int, connections: Iterable[tuple[int | None, int | None]]) -> list[list[int]]:
-    """Return which of so many junctions are connected, directly or over others."""
+    Args:
+        count: How many there are.
+        connections: Two of them each; one with None connects nothing.
+    """
     owner = list(range(count))
 
     def find(index: int) -> int:
@@ -184,6 +180,15 @@ def _groups(count: int, connections: Iterable[tuple[int | None, int | None]]) ->
     for index in range(count):
         groups.setdefault(find(index), []).append(index)
     return list(groups.values())
+
+
+def _is_connection(segment: SkeletonSegment, graph: SkeletonGraph, scale: float) -> bool:
+    """Return whether a segment is so short a line between two junctions that they are one."""
+    first, last = segment.junctions
+    if first is None or last is None:
+        return False
+    radius = max(graph.junctions[first].radius, graph.junctions[last].radius)
+    return len(segment.pixels) <= max(SHORTEST_CONNECTION * scale, CONNECTION_SHARE * 2 * radius)
 
 
 def _overlaps(graph: SkeletonGraph, scale: float) -> list[bool]:

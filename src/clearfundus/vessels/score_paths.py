@@ -55,16 +55,28 @@ class Forest:
     def distances(self, places: Points) -> Points:
         """Return the lengths of the ways between places, (K, 2), inside the trees, (K, K).
 
-        Infinite where a place is farther than 6 pixels from all points, or no way leads from one to the other.
+        A place is met by every tree that comes within 6 pixels of it. Of several trees that meet both places the one
+        that is nearest to them counts, by the sum of the two distances. Infinite where no tree meets both.
         """
-        if not len(self.points) or not len(places):
-            return np.full((len(places), len(places)), inf)
-        away, nearest = cKDTree(self.points).query(places)
-        unique, which = np.unique(nearest, return_inverse=True)
-        lengths: Points = dijkstra(self._matrix, directed=False, indices=unique)[which][:, nearest]
-        missed = away > END_TOLERANCE
-        lengths[missed] = lengths[:, missed] = inf
+        lengths: Points = np.full((len(places), len(places)), inf)
+        apart = np.full_like(lengths, inf)
+        for tree in np.unique(self.trees):
+            away, ways = self._ways(tree, places)
+            sums = np.where(np.isfinite(ways), away[:, None] + away, inf)
+            nearer = sums < apart
+            lengths[nearer], apart[nearer] = ways[nearer], sums[nearer]
         return lengths
+
+    def _ways(self, tree: int, places: Points) -> tuple[Points, Points]:
+        """Return how far each place is from one tree, (K,), and the lengths of the ways inside it, (K, K)."""
+        own = np.flatnonzero(self.trees == tree)
+        away, nearest = cKDTree(self.points[own]).query(places)
+        ways: Points = np.full((len(places), len(places)), inf)
+        met = np.flatnonzero(away <= END_TOLERANCE)
+        if len(met):
+            unique, which = np.unique(own[nearest[met]], return_inverse=True)
+            ways[np.ix_(met, met)] = dijkstra(self._matrix, directed=False, indices=unique)[which][:, own[nearest[met]]]
+        return away, ways
 
     @cached_property
     def _matrix(self) -> csr_array:
@@ -81,10 +93,13 @@ def traced_forest(tracking: Tracking) -> Forest:
     parents = [
         (begins[one.parent + 1] - 1, begins[k]) for k, one in enumerate(tracking.segments) if one.parent is not None
     ]
-    pairs = np.concatenate([np.stack([along, along + 1], axis=1), np.array(parents, np.int64).reshape(-1, 2)])
+    starts = [[k for k in tree.segments if tracking.segments[k].parent is None] for tree in tracking.trees]
+    beside = [(begins[first], begins[k]) for first, *others in starts for k in others]
+    joined = np.array([*parents, *beside], np.int64).reshape(-1, 2)
+    pairs = np.concatenate([np.stack([along, along + 1], axis=1), joined])
     points = np.concatenate([np.zeros((0, 2)), *lines])
     inner = {one.parent for one in tracking.segments}
-    roots = [begins[k] for k, one in enumerate(tracking.segments) if one.parent is None]
+    roots = [begins[first] for first, *others in starts if not others]  # where several begin there is a junction
     leaves = [begins[k + 1] - 1 for k in range(len(lines)) if k not in inner]
     return Forest(
         points=points,
@@ -160,7 +175,8 @@ def _similarity(one: Forest, other: Forest) -> float:
     places = one.points[one.ends]
     first, second = np.triu_indices(len(places), 1)
     expected = one.distances(places)[first, second]
-    counted = np.isfinite(expected) & (expected >= SHORTEST_PATH)
+    of_one_tree = np.equal(*one.trees[one.ends][[first, second]])
+    counted = of_one_tree & np.isfinite(expected) & (expected >= SHORTEST_PATH)
     if not counted.any():
         return nan
     found = other.distances(places)[first, second][counted]

@@ -8,6 +8,7 @@ Source: the exploratory class of vessel trackers (as Yin et al., 2013); this one
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import cv2
 import numpy as np
@@ -34,6 +35,8 @@ DIRECTIONS = 36
 """Directions looked at where no heading is given."""
 WIDEST_BACK = np.deg2rad(60.0)
 """How far the way back from a seed may turn from the opposite of the way forth."""
+SAME = 1e-5
+"""What differs by less is as probable; rounding makes such differences."""
 SNAP = 4.0
 """In pixels: from so far a seed without heading moves to the most probable vessel."""
 _PROFILE = np.linspace(-ACROSS, ACROSS, 9)
@@ -222,26 +225,29 @@ def _look(ground: Gray, points: Points, fans: Points, reach: int) -> Points:
 
 
 def _to_middle(ground: Gray, points: Points, directions: Points) -> Points:
-    """Return the way to the most probable place across the vessel, (K, 2)."""
+    """Return the way to the most probable place across the vessel, (K, 2); to the middle of several as probable."""
     across = np.stack([-directions[:, 1], directions[:, 0]], axis=1)
     places = points[:, None] + across[:, None] * _PROFILE[:, None]
     profile = cv2.filter2D(_sample(ground, places).astype(np.float32), -1, _KERNEL, borderType=cv2.BORDER_REPLICATE)
-    moved: Points = across * _PROFILE[np.asarray(profile).argmax(axis=1)][:, None]
+    profile = np.asarray(profile)
+    highest = profile >= profile.max(axis=1, keepdims=True) - SAME  # a wide vessel of a mask is as high all over
+    moved: Points = across * (highest @ _PROFILE / highest.sum(axis=1))[:, None]
     return moved
 
 
 def _best_start(ground: Gray, seed: Points, settings: TrackerSettings) -> tuple[Points, Points]:
-    """Return the most probable vessel near a seed and its best direction."""
+    """Return the most probable place near a seed, the nearest of several as probable, and its best direction."""
     row, column = np.mgrid[: ground.shape[0], : ground.shape[1]]
-    near = np.hypot(row - seed[0], column - seed[1]) <= SNAP
-    place = np.array(np.unravel_index(int(np.where(near, ground, -1).argmax()), ground.shape), np.float64)
+    away = np.hypot(row - seed[0], column - seed[1])
+    highest = ground >= np.max(ground[away <= SNAP], initial=0) - SAME
+    place = np.array(np.unravel_index(int(np.where(highest, away, inf).argmin()), ground.shape), np.float64)
     return place, _best_direction(ground, place, np.array([1.0, 0.0]), np.pi, settings)
 
 
 def _best_direction(ground: Gray, place: Points, middle: Points, widest: float, settings: TrackerSettings) -> Points:
     """Return the direction within an angle of another along which most vessel lies ahead."""
-    count = max(2, round(DIRECTIONS * widest / np.pi))
-    fans = _rotated(middle[None], np.linspace(-widest, widest, count, endpoint=False))
+    count = 1 + max(2, round(DIRECTIONS * widest / np.pi))  # on a full circle the first is the last
+    fans = _rotated(middle[None], np.linspace(-widest, widest, count))
     best: Points = fans[0, int(_look(ground, place[None], fans, settings.reach)[0].argmax())]
     return best
 

@@ -15,6 +15,7 @@ from clearfundus.fundus.smoothing import smooth
 from clearfundus.photo import Gray, Mask, Pixels
 from clearfundus.vessels.growth import Reached, Routes, grow
 from clearfundus.vessels.junctions import End, Link, Meeting, judge, merge_junctions, take_traits
+from clearfundus.vessels.roots import DISC_REACH, Roots, distances_from, find_roots
 from clearfundus.vessels.scale import DIAMETER, Points
 from clearfundus.vessels.skeleton import SHORTEST_SPUR, SkeletonGraph, skeletonise
 from clearfundus.vessels.trees import Disc, Node, Segment, Tracking, Tree
@@ -23,10 +24,6 @@ EDGE = 4
 """Pixels at the field's edge where the mask does not count, at a field diameter of 540: the rim looks like vessel."""
 SMALLEST_PIECE = 20
 """Pixels of area at a field diameter of 540 below which a piece of mask is no vessel."""
-DISC_REACH = 1.5
-"""Radii of the disc within which vessels overlap too much to be told apart: trees begin there."""
-ROOT_REACH = 1.15
-"""A vessel that comes nearer to the disc than this share of that reach begins there."""
 COLOUR_SIGMA = 25.0
 """Pixels at a field diameter of 540: colour is judged against its surroundings so far."""
 
@@ -54,12 +51,13 @@ def trace_trees(mask: Mask, pixels: Pixels, field: Field, disc: Disc | None) -> 
     scale = field.diameter / DIAMETER
     vessels = _large_pieces(mask & _traceable(field, disc), scale)
     graph = merge_junctions(skeletonise(vessels, SHORTEST_SPUR * scale), scale)
+    roots = Roots(graph=graph) if disc is None else find_roots(graph, vessels, disc, scale)
+    graph = roots.graph
     traits = take_traits(graph, _colour(pixels, field, scale), scale)
     meetings = [judge(junction, traits) for junction in graph.junctions]
     lengths = [len(one.pixels) / scale for one in graph.segments]
-    roots = [] if disc is None else _roots(graph, disc)
     routes = Routes(links=_by_end(meetings), traits=traits, lengths=lengths)
-    reached = grow(routes, roots, _spares(graph, disc))
+    reached = grow(routes, roots.ends, _spares(graph, disc), others=roots.others)
     nodes, segments = _assemble(graph, meetings, reached)
     return Tracking(
         nodes=nodes,
@@ -68,7 +66,7 @@ def trace_trees(mask: Mask, pixels: Pixels, field: Field, disc: Disc | None) -> 
         disc=disc,
         shape=mask.shape[:2],
         diameter=field.diameter,
-        reason=_reason(segments, roots, disc),
+        reason=_reason(segments, roots.ends, disc),
     )
 
 
@@ -87,9 +85,7 @@ def _traceable(field: Field, disc: Disc | None) -> Mask:
     inner = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1] > EDGE * scale
     if disc is None:
         return np.asarray(inner, np.bool_)
-    rows, columns = np.ogrid[: inner.shape[0], : inner.shape[1]]
-    outside = np.hypot(rows - disc.centre[0], columns - disc.centre[1]) > DISC_REACH * disc.radius
-    return np.asarray(inner & outside, np.bool_)
+    return np.asarray(inner & (distances_from(disc, field.mask.shape[:2]) > DISC_REACH * disc.radius), np.bool_)
 
 
 def _colour(pixels: Pixels, field: Field, scale: float) -> Gray:
@@ -97,17 +93,6 @@ def _colour(pixels: Pixels, field: Field, scale: float) -> Gray:
     light = np.asarray(pixels[..., 0] + pixels[..., 1], np.float32)
     around = smooth(light, COLOUR_SIGMA * scale, field.mask)
     return np.asarray(light / (around + 1 / 255), np.float32)
-
-
-def _roots(graph: SkeletonGraph, disc: Disc) -> list[End]:
-    """Return the ends at which segments leave the disc."""
-    limit = ROOT_REACH * DISC_REACH * disc.radius
-    roots = []
-    for index, segment in enumerate(graph.segments):
-        away = np.hypot(*(segment.pixels - disc.centre).T)
-        if away.min() <= limit < away.max():
-            roots.append((index, int(away[-1] < away[0])))
-    return roots
 
 
 def _spares(graph: SkeletonGraph, disc: Disc | None) -> list[End]:

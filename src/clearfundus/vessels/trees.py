@@ -50,7 +50,8 @@ class Segment:
     Attributes:
         polyline: The centreline, (N, 2), N at least 2 unless the segment is one pixel.
         radii: The vessel's radius at each point, (N,).
-        parent: Index of the segment it continues or branches from; None where a tree begins.
+        parent: Index of the segment it continues or branches from; None where a tree begins. Of a fragment several
+            segments may have none: they begin at one junction.
         tree: Index of its tree.
         start: Index of the node where it begins.
         end: Index of the node where it ends.
@@ -86,7 +87,8 @@ class Tree:
 
     Attributes:
         segments: Their indices, a parent before its children.
-        rooted: Whether it begins at the optic disc; else it is a fragment, directed by chance.
+        rooted: Whether it begins at the optic disc; else it is a fragment, all that hangs together where no tree from
+            the disc has come, directed by chance.
     """
 
     segments: tuple[int, ...]

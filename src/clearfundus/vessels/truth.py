@@ -1,8 +1,8 @@
 """True vessel trees, from the arteries and veins that experts drew.
 
 The fact to know: a tree here is a connected part of all arteries or of all veins, crossings counted to both, the disc
-taken out; trees of one kind that touch are one. Trees that the labels tear apart are several, each with a root of its
-own: the end nearest to the disc.
+taken out; trees of one kind that touch are one. A tree has a root wherever it comes to the disc. Trees that the labels
+tear apart are several, and one that does not come to the disc has its root at the end nearest to it.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,9 @@ Places = NDArray[np.int64]
 DISC_REACH = 1.5
 """Radius, in disc radii, of the circle taken out: in the disc experts draw vessels as one knot."""
 ROOT_REACH = 1.15 * DISC_REACH
-"""In disc radii: ends so near to the disc are roots; thinning takes a radius off a vessel's end."""
+"""In disc radii: what comes so near to the disc begins there; thinning takes a radius off a vessel's end."""
+SWING = 5.0
+"""Pixels: a vessel near the disc that goes no farther beyond that bound and comes back has come to the disc once."""
 SMALLEST_PART = 20
 """Pixels of one kind, crossings apart; a smaller part is no tree."""
 SHORTEST_PATH = 30.0
@@ -157,7 +159,7 @@ def _tree(kind: Kind, part: Mask, centre: Points, root_reach: float) -> TrueTree
     box = np.pad(part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
     skeleton = np.asarray(skeletonize(box), np.bool_)  # type: ignore[no-untyped-call]
     ends = _ends(skeleton)
-    roots = _roots(np.argwhere(skeleton), ends, centre - corner, root_reach)
+    roots = _roots(skeleton, ends, centre - corner, root_reach)
     paths = tuple(_smoothed(path) + corner for path in _paths(skeleton, roots, ends))
     long = tuple(path for path in paths if polyline_length(path) >= SHORTEST_PATH)
     return TrueTree(kind, np.argwhere(skeleton).astype(np.float64) + corner, long)
@@ -169,13 +171,30 @@ def _ends(skeleton: Mask) -> Places:
     return np.argwhere(skeleton & (np.asarray(neighbours) <= 2))
 
 
-def _roots(pixels: Places, ends: Places, centre: Points, reach: float) -> Places:
-    """Return the ends at the disc; if there is none, the end that is nearest to it; without ends, the pixel."""
-    candidates = ends if len(ends) else pixels
-    away = np.hypot(*(candidates - centre).T)
-    near = away <= reach
-    roots: Places = candidates[near] if near.any() else candidates[away.argmin()][None]
-    return roots
+def _roots(skeleton: Mask, ends: Places, centre: Points, reach: float) -> Places:
+    """Return where a tree begins, (N, 2).
+
+    Of each stretch of it near the disc the free ends; if a stretch has none, for it leads on both ways, its pixel
+    nearest to the disc. Without such a stretch the end that is nearest; without ends, the pixel.
+    """
+    pixels = np.argwhere(skeleton)
+    away = np.hypot(*(pixels - centre).T)
+    if away.min() > reach:
+        return _nearest(ends if len(ends) else pixels, centre)
+    near = np.zeros(skeleton.shape, np.uint8)
+    near[tuple(pixels[away <= reach + SWING].T)] = 1
+    stretches = np.asarray(cv2.connectedComponents(near, connectivity=8)[1])
+    roots = []
+    for stretch in np.unique(stretches[tuple(pixels[away <= reach].T)]):
+        free = ends[(stretches[tuple(ends.T)] == stretch) & (np.hypot(*(ends - centre).T) <= reach)]
+        roots.append(free if len(free) else _nearest(np.argwhere(stretches == stretch), centre))
+    return np.concatenate(roots)
+
+
+def _nearest(places: Places, centre: Points) -> Places:
+    """Return the one of some pixels that is nearest to a point, (1, 2)."""
+    place: Places = places[np.hypot(*(places - centre).T).argmin()]
+    return place[None]
 
 
 def _paths(skeleton: Mask, roots: Places, ends: Places) -> list[Points]:
