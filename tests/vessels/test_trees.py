@@ -12,13 +12,10 @@ from scipy.spatial import cKDTree
 from clearfundus.errors import QualityError
 from clearfundus.fundus.field import Field
 from clearfundus.fundus.phantom import Phantom, draw_phantom
-from clearfundus.photo import Mask, Pixels
 from clearfundus.vessels.scale import scale_to_vessels
 from clearfundus.vessels.tracing import trace_trees
 from clearfundus.vessels.trees import Disc, Segment, Track, Tracking, polyline_length
-
-SIZE = 560
-Line = tuple[tuple[int, int], tuple[int, int]]
+from drawn_vessels import CROSS, FORK, SIZE, Line, disc_at, gray, lines, round_field, trace
 
 
 @cache
@@ -31,34 +28,6 @@ def phantom_tracking(seed: int) -> Tracking:
     drawn = phantom(seed)
     disc = Disc(centre=drawn.disc, radius=drawn.field.diameter / 13.5, contrast=9.0)
     return trace_trees(drawn.vessels, drawn.photo.pixels, drawn.field, disc)
-
-
-def round_field(size: int = SIZE) -> Field:
-    rows, columns = np.mgrid[:size, :size] - (size - 1) / 2
-    return Field(mask=np.hypot(rows, columns) <= size * 270 / SIZE)
-
-
-def disc_at(row: float, column: float, factor: float = 1.0) -> Disc:
-    return Disc(centre=np.array([row, column]) * factor, radius=40.0 * factor, contrast=9.0)
-
-
-def lines(*ends: Line, factor: int = 1) -> Mask:
-    canvas = np.zeros((SIZE * factor, SIZE * factor), np.uint8)
-    for (row, column), (to_row, to_column) in ends:
-        cv2.line(canvas, (column * factor, row * factor), (to_column * factor, to_row * factor), 1, 5 * factor)
-    return canvas > 0
-
-
-def gray(mask: Mask) -> Pixels:
-    return np.full((*mask.shape, 3), 0.5, np.float32)
-
-
-def trace(mask: Mask, disc: Disc | None) -> Tracking:
-    return trace_trees(mask, gray(mask), round_field(mask.shape[0]), disc)
-
-
-FORK = (((280, 100), (280, 300)), ((280, 300), (180, 400)), ((280, 300), (380, 400)))
-CROSS = (((230, 100), (380, 400)), ((330, 100), (180, 400)))
 
 
 def test_a_mask_without_vessels_gives_no_tree_and_says_why() -> None:
@@ -132,54 +101,6 @@ def test_a_fragment_begins_where_it_is_nearest_to_the_disc() -> None:
     (segment,) = tracking.segments
     assert segment.polyline[0, 1] < segment.polyline[-1, 1]
     assert not tracking.trees[0].rooted
-
-
-@pytest.mark.parametrize("fork", [152, 158, 164, 168, 172, 185])
-def test_all_that_hangs_on_a_fork_beside_the_disc_is_rooted_there(fork: int) -> None:
-    arms: list[Line] = [((280, fork), (280 + side, 300)) for side in (-80, 80)]
-    twigs: list[Line] = [((280 + side, 300), (280 + side + way, 410)) for side in (-80, 80) for way in (-60, 20)]
-    tracking = trace(lines(((280, 110), (280, fork)), *arms, *twigs), disc_at(280, 100))
-    assert all(tree.rooted for tree in tracking.trees)
-    begins = [one.polyline[0] for one in tracking.segments if one.parent is None]
-    assert np.hypot(*(np.array(begins) - (280, 100)).T).max() < 1.725 * 40 + 5
-    for segment in tracking.segments:  # none leads back
-        first, last = np.hypot(*(segment.polyline[[0, -1]] - (280, 100)).T)
-        assert first < last
-
-
-def test_a_vessel_past_the_disc_is_two_trees_and_one_farther_away_is_none() -> None:
-    near, far = (trace(lines(((80, column), (480, column))), disc_at(280, 100)) for column in (165, 175))
-    assert [tree.rooted for tree in near.trees] == [True, True]
-    assert [one.polyline[0].tolist() for one in near.segments] == [[280, 165]] * 2
-    assert sum(one.length for one in near.segments) == pytest.approx(404, abs=5)
-    assert [tree.rooted for tree in far.trees] == [False]
-
-
-def test_a_sharp_branch_beside_the_disc_that_no_tree_reaches_begins_there() -> None:
-    # it turns by 125 degrees from the stem
-    stem: Line = ((280, 100), (280, 400))
-    tracking = trace(lines(stem, ((280, 166), (380, 96))), disc_at(280, 100))
-    assert all(tree.rooted for tree in tracking.trees)
-    assert len(tracking.trees) == 2
-
-
-@pytest.mark.parametrize("place", [None, disc_at(280, 60)])
-def test_a_part_without_a_root_is_one_fragment_though_it_begins_at_a_fork(place: Disc | None) -> None:
-    upright: Line = ((220, 250), (340, 250))
-    tracking = trace(lines(upright, ((280, 250), (280, 400))), place)
-    assert [tree.rooted for tree in tracking.trees] == [False]
-    assert len(tracking.segments) == 3
-    for segment in tracking.segments:
-        if segment.parent is not None:
-            assert tracking.segments[segment.parent].end == segment.start
-    if place is not None:  # it begins at the fork, which is nearest
-        assert {one.start for one in tracking.segments if one.parent is None} == {tracking.segments[0].start}
-        assert [one.parent for one in tracking.segments] == [None] * 3
-
-
-def test_two_vessels_that_cross_away_from_the_disc_are_two_fragments() -> None:
-    tracking = trace(lines(*CROSS), disc_at(100, 500))
-    assert [tree.rooted for tree in tracking.trees] == [False, False]
 
 
 def test_a_ring_is_a_closed_fragment() -> None:
