@@ -4,8 +4,8 @@ Clear photographs are brought to each field diameter, degraded in known ways the
 with what they were, at full size: what the sizes differ in is detail that a smaller view does not show. One is left out
 at a diameter for which it would have to be enlarged by more than a quarter. Pairs of one eye are measured likewise, the
 blurry one against the clear one. Prints Markdown tables of means. Seconds are the CPU time of one photograph, all told,
-on one core. The fact to know: the default may be chosen on eyes for training and validation only, and on no test
-photograph.
+on one core. The fact to know: the default may be chosen on eyes for validation only, neither trained on nor of the
+test.
 """
 
 import argparse

@@ -25,7 +25,7 @@ Size = int | Literal["change", "guided", "native"]
 """The field diameter in pixels that the network is shown, the enlarged change added; or by name: "change", the diameter
 it was trained at; "guided", likewise, but the change carried by the guided filter; "native", the photograph's own."""
 DEFAULT_SIZE: Size = "change"
-"""See docs/decisions/0004, 0009, 0014 and 0016."""
+"""See docs/decisions/0004, 0009, 0014, 0016 and 0021."""
 SMALLEST_SIZE = 32
 """Field diameter in pixels below which no vessel is left to see."""
 LARGEST_SIZE = 16_384
