@@ -13,7 +13,7 @@ from train_segmenter import LAYOUTS, SPLIT
 
 
 def main() -> None:
-    """Make the folder and the links; one that is there stays."""
+    """Make the folder and the links; one that is there is made anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vessels", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -23,10 +23,13 @@ def main() -> None:
     for collection, eyes in json.loads(SPLIT.read_text(encoding="utf-8"))["train"].items():
         photograph, _ = LAYOUTS[collection]
         for eye in eyes:
-            (path,) = (arguments.vessels / collection).glob(photograph.format(eye))
-            link = arguments.output / f"{collection.replace('_', '')}_{path.name}"
-            if not link.is_symlink():
-                link.symlink_to(path.resolve())
+            pattern = str(arguments.vessels / collection / photograph.format(eye))
+            found = sorted((arguments.vessels / collection).glob(photograph.format(eye)))
+            if len(found) != 1:
+                parser.error(f"{pattern}: found {len(found)} photographs, expected one")
+            link = arguments.output / f"{collection.replace('_', '')}_{found[0].name}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(found[0].resolve())
             count += 1
     print(f"{count} photographs linked in {arguments.output}")
 

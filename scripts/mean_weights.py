@@ -22,6 +22,8 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the new weights")
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
+    if arguments.output.resolve() in {run.resolve() for run in arguments.runs}:
+        parser.error(f"{arguments.output} is one of the runs, which are never overwritten; name another folder")
     arguments.output.mkdir(parents=True, exist_ok=True)
     for role in GENERATORS:
         loaded = [
@@ -35,6 +37,9 @@ def main() -> None:
 def save_mean(loaded: list[LoadedWeights], path: Path, role: str, name: str) -> str:
     """Write the mean of weights of one architecture, and return the hash of its tensors."""
     first = loaded[0]
+    for one in loaded[1:]:
+        if shape(one) != shape(first):
+            raise SystemExit(f"{one.name} is {shape(one)}, {first.name} {shape(first)}; expected runs of one shape")
     states = [one.network.state_dict() for one in loaded]
     first.network.load_state_dict(
         {key: torch.stack([state[key].double() for state in states]).mean(0) for key in states[0]}
@@ -53,6 +58,11 @@ def save_mean(loaded: list[LoadedWeights], path: Path, role: str, name: str) -> 
         diameter=first.diameter,
         card=card,
     )
+
+
+def shape(loaded: LoadedWeights) -> tuple[object, ...]:
+    """Return what weights must have in common for their mean to mean anything."""
+    return loaded.network.settings, loaded.diameter, loaded.surround, loaded.uneven_error
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import clearfundus as cf
 from clearfundus.errors import DeviceError, SettingsError
 from clearfundus.files import UNFINISHED
 from clearfundus.interfaces import batch
-from clearfundus.interfaces.batch import Outcome, per_minute, run_jobs, summary_of
+from clearfundus.interfaces.batch import Outcome, digest_file, per_minute, run_jobs, summary_of
 from clearfundus.interfaces.jobs import Job, Jobs, plan_jobs
 from clearfundus.methods import METHODS
 from clearfundus.pipeline import PreparedMethod, prepare_method
@@ -53,6 +54,18 @@ def test_overlapped_work_writes_the_same_bytes_as_one_after_the_other(
     assert ends[0] == ends[1]
     assert sorted(ends[0][0]) == ["a.png", "b.png", "d.tif"]
     assert [status for _, status, _, _ in ends[1][1]] == ["done", "done", "failed", "done"]
+
+
+def test_a_result_that_went_through_another_step_before_is_another_result(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    cf.write_photo(draw_fundus(96), tmp_path / "in" / "eye.png")
+    twice = cf.enhance(cf.enhance(draw_fundus(96), "flatfield"), "clahe")
+    note = {**twice.provenance, "input": digest_file(tmp_path / "in" / "eye.png")}
+    cf.write_photo(replace(twice, provenance=note), tmp_path / "out" / "eye.png")
+    (outcome,) = run(tmp_path / "in", tmp_path / "out", prepare_method("clahe"), 1)
+    assert outcome.status == "failed"
+    assert "before=flatfield" in outcome.reason
 
 
 def test_a_second_overlapped_run_skips_what_is_done(folder: Path, tiny_weights: Path, tmp_path: Path) -> None:

@@ -107,6 +107,19 @@ def test_two_links_to_one_file_are_two_photographs(tree: Path) -> None:
     ]
 
 
+def test_a_link_that_leads_to_itself_stops_no_other_photograph(tree: Path) -> None:
+    (tree / "in" / "loop.png").symlink_to("loop.png")
+    assert ("in/loop.png", "out/loop.png") in pairs([tree / "in"], tree / "out", tree)
+    assert len(pairs([tree / "in"], tree / "out", tree)) == 4
+
+
+def test_results_that_a_link_leads_to_are_no_inputs(tree: Path) -> None:
+    (tree / "out" / "left").mkdir(parents=True)
+    (tree / "out" / "left" / "b.png").touch()
+    (tree / "in" / "made").symlink_to(tree / "out" / "left")
+    assert len(pairs([tree / "in"], tree / "out", tree)) == 3
+
+
 def test_links_in_a_circle_come_to_an_end(tree: Path) -> None:
     one, other = tree / "one", tree / "other"
     for folder, target in ((one, other), (other, one)):

@@ -74,3 +74,23 @@ def test_an_orientation_without_a_meaning_turns_nothing(tmp_path: Path) -> None:
     path, values = tmp_path / "eye.png", random_values(8, 4, 7, 3)
     path.write_bytes(pillow_bytes(Image.fromarray(values), "PNG", exif=b"Exif\0\0" + exif_block(9)))
     assert np.array_equal(np.rint(read_photo(path).pixels * 255), values)
+
+
+@pytest.mark.parametrize(
+    ("place", "size"), [(0, 60_000), (4, 4), (8, 18), (10**9, 5)], ids=["all", "head", "directory", "past the end"]
+)
+def test_a_thumbnail_that_would_lie_over_the_block_itself_takes_nothing_with_it(
+    tmp_path: Path, place: int, size: int
+) -> None:
+    block = exif_block(6)
+    link = 8 + 2 + 12 * struct.unpack("<H", block[8:10])[0]
+    second = struct.pack("<HHHIIHHII", 2, 513, 4, 1, place, 514, 4, 1, size) + bytes(4)
+    whole = block[:link] + struct.pack("<I", len(block)) + block[link + 4 :] + second
+    path = tmp_path / "eye.jpg"
+    path.write_bytes(pillow_bytes(Image.fromarray(smooth_values(8, 16)), "JPEG", exif=b"Exif\0\0" + whole))
+    photo = read_photo(path)
+    assert photo.pixels.shape == (16, 8, 3)
+    found = Image.Exif()
+    found.load(photo.exif)
+    assert found[271] == "A maker"
+    assert found.get_ifd(34665)[36867] == "2021:03:04 05:06:07"

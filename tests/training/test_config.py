@@ -192,6 +192,11 @@ def test_a_setting_out_of_range_is_refused_with_what_was_found_and_expected(
     )
 
 
+def test_extra_photographs_do_not_count_twice_where_sources_are_balanced() -> None:
+    with pytest.raises(SettingsError, match=r"extra_times: found 2 with balanced, expected 1"):
+        settings_from({"name": "x", "data": {"balanced": True, "extra_times": 2}}, "run.toml")
+
+
 def test_a_diameter_that_shrinks_below_the_crop_is_refused() -> None:
     table = {"name": "mine", "data": {"diameter": 512, "crop": 256, "shrink": 0.5}}
     assert settings_from(table, "run.toml").data.shrink == 0.5

@@ -262,8 +262,11 @@ def test_extra_photographs_are_all_trained_on_and_leave_the_held_out_ones_as_the
         soft = cv2.GaussianBlur(cv2.imread(str(sources.clear / name)), (0, 0), 2)
         cv2.imwrite(str(extra / f"other_{name}"), soft)  # too soft to be among the finest
     seen, held = watched
-    settings = tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25, "extra_times": 2, "extra_diameter": 120})
-    finish(settings, sources, tmp_path / "without")
+    settings = tiny_settings(
+        unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25, "extra_times": 2, "extra_diameter": 120}
+    )
+    without = tiny_settings(unpaired={"steps": 1}, data={"finest": 0.5, "validation": 0.25})
+    finish(without, sources, tmp_path / "without")
     with_extra = replace(sources, extra=extra)
     finish(settings, with_extra, tmp_path / "with")
     names = [[one.name for one in photographs.clear] for photographs in seen]
@@ -273,8 +276,9 @@ def test_extra_photographs_are_all_trained_on_and_leave_the_held_out_ones_as_the
     assert [one.name for one in seen[1].blurry] == [one.name for one in seen[0].blurry]
     assert [one.name for one in held[1].clear] == [one.name for one in held[0].clear]
     finish(settings, with_extra, tmp_path / "with")
+    (extra / "other_00.png").unlink()
     with pytest.raises(RunMismatchError, match="extra"):
-        finish(settings, sources, tmp_path / "with")
+        finish(settings, with_extra, tmp_path / "with")
 
 
 def test_an_extra_photograph_that_another_folder_holds_is_refused(tmp_path: Path) -> None:
@@ -282,8 +286,29 @@ def test_an_extra_photograph_that_another_folder_holds_is_refused(tmp_path: Path
     extra = tmp_path / "extra"
     extra.mkdir()
     (extra / "eye.png").symlink_to(sources.clear / "01.png")
-    with pytest.raises(SettingsError, match=r"eye\.png: found among the blurry or clear photographs"):
+    with pytest.raises(SettingsError, match=r"eye\.png: its eye is found among the blurry or clear photographs"):
         finish(tiny_settings(), replace(sources, extra=extra), tmp_path / "run")
+
+
+def test_another_photograph_of_an_eye_is_no_extra_one(tmp_path: Path) -> None:
+    sources = draw_sources(tmp_path, count=3)
+    (tmp_path / "extra").mkdir()
+    shutil.copy(sources.clear / "01.png", tmp_path / "extra" / "other.png")
+    table = tmp_path / "eyes.csv"
+    rows = [f"{side}/0{number}.png,{side} {number}" for side in ("blurry", "clear") for number in range(3)]
+    table.write_text("\n".join(["file,eye_group", *rows, "extra/other.png,clear 1"]))
+    with pytest.raises(SettingsError, match=r"other\.png: its eye is found"):
+        finish(tiny_settings(), replace(sources, groups=table, extra=tmp_path / "extra"), tmp_path / "run")
+
+
+def test_extra_photographs_that_are_asked_for_and_missing_are_missed(tmp_path: Path) -> None:
+    sources = draw_sources(tmp_path, count=3)
+    with pytest.raises(SettingsError, match=r"data\.extra_times: found 2 without extra photographs"):
+        finish(tiny_settings(data={"extra_times": 2}), sources, tmp_path / "run")
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "empty.png").touch()
+    with pytest.raises(TrainingError, match="of the extra photographs none is usable"):
+        finish(tiny_settings(), replace(sources, extra=tmp_path / "extra"), tmp_path / "run")
 
 
 def test_too_few_usable_photographs_are_refused_with_their_number(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ Status = Literal["done", "skipped", "failed"]
 STATUSES: tuple[Status, ...] = ("done", "skipped", "failed")
 
 INPUT_DIGITS = 12  # of the hash that names an input in the note; as many as name the weights
-NO_SETTINGS = frozenset({"version", "input", "before"})  # what a note holds besides what was done and how
+NO_SETTINGS = frozenset({"version", "input"})  # what a note holds besides what was done and how
 
 
 @dataclass(frozen=True, kw_only=True)

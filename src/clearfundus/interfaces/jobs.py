@@ -1,6 +1,5 @@
 """Which file is made from which: decided for all inputs before any work, so that nothing collides later."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -94,14 +93,20 @@ def _without_repeats(found: Sequence[Job]) -> tuple[Job, ...]:
     seen: set[Path | tuple[Path, Path]] = set()
     jobs = []
     for job in found:
-        names: set[Path | tuple[Path, Path]] = {
-            Path(os.path.normpath(job.source.absolute())),
-            (job.source.resolve(), job.target),
-        }
+        own_name = _resolved(job.source.parent) / job.source.name
+        names: set[Path | tuple[Path, Path]] = {own_name, (_resolved(job.source), job.target)}
         if names.isdisjoint(seen):
             jobs.append(job)
-        seen |= names
+            seen |= names
     return tuple(jobs)
+
+
+def _resolved(path: Path) -> Path:
+    """Return where a path leads; a link that leads to itself stays as it is."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # the latter before Python 3.13
+        return path.absolute()
 
 
 def _names_a_file(inputs: Sequence[Path], output: Path) -> bool:
@@ -153,11 +158,13 @@ def _files_in(folder: Path, *, leave_out: Path, above: frozenset[Path] = frozens
     yielded, too: its photograph is missing.
     """
     above |= {folder.resolve()}
+    results = leave_out.resolve()
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            if entry.resolve() not in {*above, leave_out.resolve()}:
+            place = entry.resolve()
+            if place not in above and results not in {place, *place.parents}:
                 yield from _files_in(entry, leave_out=leave_out, above=above)
         elif entry.is_file() or entry.is_symlink():
             yield entry
@@ -174,7 +181,7 @@ def _target_name(source: Path, output_format: Format, ending: str) -> str:
 
 
 def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    sources = {job.source.resolve(): job.source for job in jobs}
+    sources = {_resolved(job.source): job.source for job in jobs}
     made_from: dict[Path, Path] = {}
     for job in jobs:
         target = job.target.resolve()

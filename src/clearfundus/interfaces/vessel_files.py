@@ -185,17 +185,19 @@ def _make(job: Job, *, task: Task, overwrite: bool, made: dict[Job, Found]) -> O
 def _write_all(encoded: Mapping[Path, bytes], job: Job, *, overwrite: bool) -> None:
     """Write the files of one photograph; if one cannot be written, or Ctrl-C comes in between, none is left.
 
+    Nor are those that were to be replaced: what is there belongs together.
+
     The first file, which says that all are made, comes last: what is cut off in between is not taken for finished.
     """
     if overwrite:
         job.target.unlink(missing_ok=True)
-    written = []
+    ours = list(encoded) if overwrite else []
     try:
         for file, content in reversed(list(encoded.items())):
             write_encoded(content, file, overwrite=overwrite, inputs=(job.source,))
-            written.append(file)
+            ours.append(file)
     except BaseException:
-        for file in written:
+        for file in ours:
             file.unlink(missing_ok=True)
         raise
 

@@ -13,6 +13,7 @@ from clearfundus.photo.tiff_tags import (
     Entry,
     append_directory,
     pack,
+    read_directories,
     read_directory,
 )
 
@@ -82,21 +83,44 @@ def clean_block(block: bytes | None) -> bytes | None:
 
 
 def _without_thumbnail(block: bytes, directory: Directory) -> bytes:
-    """Cut off the directories behind the first, and blank the picture they point to; all else stays where it was."""
+    """Cut off the directories behind the first, and blank the pictures they point to; all else stays where it was.
+
+    Of a damaged block the link alone is cut: what it says must not change.
+    """
     if not directory.next_offset:
         return block
-    cut = bytearray(block)
+    first = _number(block[4:8], directory.order)
+    link = first + 2 + ENTRY_BYTES * _number(block[first : first + 2], directory.order)
+    cut = block[:link] + bytes(4) + block[link + 4 :]
+    blanked = bytearray(cut)
     with contextlib.suppress(MalformedFileError):
-        thumbnail = read_directory(block, directory.next_offset)
-        for place, length in ((JPEG_PLACE, JPEG_LENGTH), (STRIP_PLACES, STRIP_LENGTHS)):
-            pieces = zip(thumbnail.numbers(place), thumbnail.numbers(length), strict=False)
-            for start, size in ((int(one), int(other)) for one, other in pieces):
-                cut[start : start + size] = bytes(len(cut[start : start + size]))
-    first = int.from_bytes(block[4:8], "little" if directory.order == "<" else "big")
-    entries = int.from_bytes(block[first : first + 2], "little" if directory.order == "<" else "big")
-    link = first + 2 + ENTRY_BYTES * entries
-    cut[link : link + 4] = bytes(4)
-    return bytes(cut)
+        for page in read_directories(block)[1:]:
+            for place, length in ((JPEG_PLACE, JPEG_LENGTH), (STRIP_PLACES, STRIP_LENGTHS)):
+                for start, size in zip(_whole_numbers(page, place), _whole_numbers(page, length), strict=False):
+                    blanked[start : start + size] = bytes(len(blanked[start : start + size]))
+        if _contents(bytes(blanked)) == _contents(cut):
+            return bytes(blanked)
+    return cut
+
+
+def _number(raw: bytes, order: str) -> int:
+    return int.from_bytes(raw, "little" if order == "<" else "big")
+
+
+def _whole_numbers(directory: Directory, tag: int) -> list[int]:
+    """Return a tag's values where they are whole numbers from 0 on, else none."""
+    entry = directory.entries.get(tag)
+    return [] if entry is None or entry.kind not in _WHOLE else [int(one) for one in directory.numbers(tag)]
+
+
+def _contents(block: bytes, offset: int | None = None, depth: int = 0) -> dict[int, object]:
+    """Return all values of the first directory and of those below it."""
+    directory = read_directory(block, offset)
+    found: dict[int, object] = {tag: bytes(entry.raw) for tag, entry in directory.entries.items()}
+    for tag in _SUB_DIRECTORIES.keys() & directory.entries.keys() if depth < 3 else ():
+        with contextlib.suppress(MalformedFileError):
+            found[-tag] = _contents(block, _number(bytes(directory.entries[tag].raw), directory.order), depth + 1)
+    return found
 
 
 def orientation(directory: Directory) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from clearfundus.errors import SettingsError
 
 if TYPE_CHECKING:
-    from clearfundus.training.config import RunSettings, SimulatedSettings
+    from clearfundus.training.config import DataSettings, RunSettings, SimulatedSettings
 
 GENERATOR_LOSSES = ("adversarial", "feature", "image", "identity", "simulated")
 SHARES_TOLERANCE = 1e-9  # of 0.3 + 0.3 + 0.4
@@ -107,24 +107,36 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
             raise SettingsError(
                 f"{where}{f' [{section}]' * bool(section)}: {key}: found {value!r}, expected {expected}"
             )
-    crop, diameter, shrink = settings.data.crop, settings.data.diameter, settings.data.shrink
-    if diameter * (1 - shrink) < crop:
-        smaller = f", made smaller by up to {shrink:g}" if shrink else ""
-        raise SettingsError(f"{where} [data]: diameter: found {diameter}{smaller}, expected at least the crop, {crop}")
-    extra_diameter = settings.data.extra_diameter or diameter
-    if extra_diameter * (1 - shrink) < crop:
-        raise SettingsError(f"{where} [data]: extra_diameter: found {extra_diameter}, expected at least the crop, {crop}")
+    _check_data(settings.data, where)
     if settings.steps == 0:
         raise SettingsError(f"{where}: steps: found 0 in [simulated] and [unpaired], expected some in one of them")
     _check_pairs(settings.simulated, where)
     least = 2**settings.simulated.scales
-    if crop < least:  # at the coarsest scale there would be no two pixels to compare
+    if settings.data.crop < least:  # at the coarsest scale there would be no two pixels to compare
         raise SettingsError(
-            f"{where} [simulated]: scales: found {settings.simulated.scales} with a crop of {crop}, expected a crop of "
-            f"{least} at least"
+            f"{where} [simulated]: scales: found {settings.simulated.scales} with a crop of {settings.data.crop}, "
+            f"expected a crop of {least} at least"
         )
     if settings.unpaired.steps and not any(getattr(settings.loss, name) for name in GENERATOR_LOSSES):
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")
+
+
+def _check_data(data: "DataSettings", where: str) -> None:
+    """Refuse settings of the photographs that do not go together."""
+    crop, diameter, shrink = data.crop, data.diameter, data.shrink
+    if diameter * (1 - shrink) < crop:
+        smaller = f", made smaller by up to {shrink:g}" if shrink else ""
+        raise SettingsError(f"{where} [data]: diameter: found {diameter}{smaller}, expected at least the crop, {crop}")
+    extra_diameter = data.extra_diameter or diameter
+    if extra_diameter * (1 - shrink) < crop:
+        raise SettingsError(
+            f"{where} [data]: extra_diameter: found {extra_diameter}, expected at least the crop, {crop}"
+        )
+    if data.balanced and data.extra_times > 1:
+        raise SettingsError(
+            f"{where} [data]: extra_times: found {data.extra_times} with balanced, expected 1: each source is "
+            "drawn equally often, however often its photographs count"
+        )
 
 
 def _check_pairs(settings: "SimulatedSettings", where: str) -> None:

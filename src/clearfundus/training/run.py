@@ -16,13 +16,13 @@ from clearfundus.networks.weights import Role, save_weights
 from clearfundus.photo import write_photo
 from clearfundus.training.batches import Batches, Photographs
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from clearfundus.training.config import RunSettings
+from clearfundus.training.config import DataSettings, RunSettings
 from clearfundus.training.data import Specimen, list_photographs, read_specimens
 from clearfundus.training.differences import differences
 from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.fineness import keep_finest
 from clearfundus.training.schedule import stage_at
-from clearfundus.training.split import read_groups, split_by_eye
+from clearfundus.training.split import read_groups, refuse_shared_eyes, split_by_eye
 from clearfundus.training.start import load_start
 from clearfundus.training.state import State, Trainer, new_state
 from clearfundus.training.validation import as_numbers, sample_sheet, validate
@@ -147,13 +147,18 @@ def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[lis
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
     split = split_by_eye(sides, groups, settings.data.validation, settings.seed)
     if sources.extra is None:
+        _refuse_settings_of_none(settings)
         return split
     extra = list_photographs(sources.extra)
-    known = {path.resolve() for paths in sides.values() for path in paths}
-    for path in extra:
-        if path.resolve() in known:
-            raise SettingsError(f"{path}: found among the blurry or clear photographs, too; expected another eye")
+    refuse_shared_eyes(extra, [path for paths in sides.values() for path in paths], groups)
     return {**split, "extra": (extra, [])}
+
+
+def _refuse_settings_of_none(settings: RunSettings) -> None:
+    for name in ("extra_times", "extra_diameter"):
+        value = getattr(settings.data, name)
+        if value != getattr(DataSettings(), name):
+            raise SettingsError(f"data.{name}: found {value} without extra photographs; name their folder, --extra DIR")
 
 
 def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
@@ -213,6 +218,8 @@ def _read_all(
                 read[side][part].append(one)
                 yield Event(kind="reading", step=done, total=total, values={})
     extra = read.pop("extra", [[], []])[0] * settings.data.extra_times
+    if "extra" in files and not extra:
+        raise TrainingError("of the extra photographs none is usable; mend the folder or leave it out")
     for side, (kept, held) in read.items():
         if not kept or not held:
             raise TrainingError(

@@ -34,12 +34,20 @@ def group_of(path: Path, groups: Mapping[str, str]) -> str:
     Raises:
         SettingsError: If the table does not name the file.
     """
+    found = find_group(path, groups)
+    if found is None:
+        raise SettingsError(f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides")
+    return found
+
+
+def find_group(path: Path, groups: Mapping[str, str]) -> str | None:
+    """Return the eye that a file shows, or None if the table does not name the file."""
     for whole in (path.absolute(), path.resolve()):  # under the name it was found by, then under the link's target
         tails = ["/".join(whole.parts[start:]) for start in range(1, len(whole.parts))]
         for name in (whole.as_posix(), *tails):
             if groups.get(name):
                 return groups[name]
-    raise SettingsError(f"{path}: not named in the table of eyes; add a row, so that no eye stands on two sides")
+    return None
 
 
 def split_by_eye(
@@ -80,3 +88,22 @@ def split_by_eye(
                 "eyes out; give at least two photographs of different eyes"
             )
     return split
+
+
+def refuse_shared_eyes(extra: Sequence[Path], others: Sequence[Path], groups: Mapping[str, str] | None) -> None:
+    """Refuse an extra photograph that another folder holds, too, or that shows an eye shown there.
+
+    Args:
+        extra: The extra photographs.
+        others: All others.
+        groups: File to eye (see `read_groups`), which need not name the extra ones; or None.
+
+    Raises:
+        SettingsError: If there is one; it names the first.
+    """
+    files = {path.resolve() for path in others}
+    eyes = {find_group(path, groups) for path in others} if groups else set()
+    for path in extra:
+        eye = find_group(path, groups) if groups else None
+        if path.resolve() in files or (eye is not None and eye in eyes):
+            raise SettingsError(f"{path}: its eye is found among the blurry or clear photographs, too; leave it out")
