@@ -114,6 +114,15 @@ def test_finds_the_field_in_any_light(pixels: Pixels) -> None:
     check(find_field(Photo(pixels=noisy(pixels, 0.004))).mask, disc())
 
 
+def test_what_lies_under_full_transparency_is_surround() -> None:
+    true = disc()
+    white = np.where(true[..., None], shade(true), np.float32(1))
+    photo = Photo(pixels=white.astype(np.float32), alpha=true.astype(np.float32))
+    found = find_field(photo).mask
+    assert not (found & ~true).any()
+    assert found.sum() > 0.95 * true.sum()
+
+
 def test_a_noisy_surround_is_not_lit() -> None:
     # A surround of level 10 with noise of 8 levels, as of an old camera at high gain.
     pixels = noisy(shade(disc()), 8 / 255, offset=10 / 255)

@@ -86,12 +86,15 @@ def find_field(photo: Photo) -> Field:
 
 
 def _brightness(photo: Photo) -> Gray:
-    """Return the brightest channel, (h, w) in [0, 1], its long side at most the working side."""
+    """Return the brightest channel, (h, w) in [0, 1], at most the working side long; 0 where all is transparent."""
     height, width = photo.pixels.shape[:2]
     scale = min(1.0, WORKING_SIDE / max(height, width))
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     reduced = cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(reduced.max(axis=2), dtype=np.float32)
+    brightness = np.asarray(reduced.max(axis=2), dtype=np.float32)
+    if photo.alpha is not None:  # what lies under full transparency is nobody's picture
+        brightness[cv2.resize(photo.alpha, size, interpolation=cv2.INTER_AREA) == 0] = 0
+    return brightness
 
 
 def _at_working_side(length: float, plane: Gray | Mask) -> float:
