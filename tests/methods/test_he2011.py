@@ -107,6 +107,10 @@ def test_of_airlights_that_tie_the_reddest_is_taken_wherever_it_lies() -> None:
     for turned in (pixels, pixels[::-1, ::-1]):
         found = find_airlight(np.ascontiguousarray(turned), everywhere, 1)
         np.testing.assert_array_equal(found, np.float32([0.75, 0.5, 0.25]))
+    pixels[6, 6] = (0.75, 0.25, 0.5)  # as red, less green
+    for turned in (pixels, pixels[::-1, ::-1]):
+        found = find_airlight(np.ascontiguousarray(turned), everywhere, 1)
+        np.testing.assert_array_equal(found, np.float32([0.75, 0.5, 0.25]))
 
 
 def test_the_share_of_brightest_pixels_decides_which_may_hold_the_airlight() -> None:

@@ -205,6 +205,14 @@ def test_a_diameter_that_shrinks_below_the_crop_is_refused() -> None:
         settings_from(table, "run.toml")
 
 
+def test_an_extra_diameter_that_shrinks_below_the_crop_is_refused() -> None:
+    table = {"name": "mine", "data": {"diameter": 768, "crop": 256, "shrink": 0.5, "extra_diameter": 512}}
+    assert settings_from(table, "run.toml").data.extra_diameter == 512
+    table["data"]["extra_diameter"] = 511
+    with pytest.raises(SettingsError, match=r"extra_diameter: found 511, expected at least the crop, 256"):
+        settings_from(table, "run.toml")
+
+
 def test_more_scales_than_a_crop_has_are_refused() -> None:
     table = {"name": "run", "data": {"crop": 64}, "simulated": {"scales": 6}}
     assert settings_from(table, "run.toml").simulated.scales == 6
