@@ -140,6 +140,18 @@ def test_an_interruption_between_two_files_leaves_none_of_them(
     assert run(eye, "-o", out)[0] == 0
 
 
+@pytest.mark.parametrize("ending", ["_vessels.png", "_overlay.png"])
+def test_an_input_under_the_name_of_a_result_stays(run: Run, eye: Path, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / "out"
+    assert run(eye, "-o", out)[0] == 0
+    other_name = out / f"eye{ending}"
+    other_name.unlink()
+    os.link(eye, other_name)
+    code, _, err = run(eye, "-o", out, "--overwrite")
+    assert (code, "is an input, which is never overwritten" in err) == (1, True)
+    assert other_name.samefile(eye)
+
+
 def test_what_another_made_is_not_replaced_unless_asked(run: Run, eye: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

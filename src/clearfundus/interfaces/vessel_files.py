@@ -190,7 +190,7 @@ def _write_all(encoded: Mapping[Path, bytes], job: Job, *, overwrite: bool) -> N
     The first file, which says that all are made, comes last: what is cut off in between is not taken for finished.
     """
     if overwrite:
-        job.target.unlink(missing_ok=True)
+        _remove(job.target, job.source)
     ours = list(encoded) if overwrite else []
     try:
         for file, content in reversed(list(encoded.items())):
@@ -198,8 +198,14 @@ def _write_all(encoded: Mapping[Path, bytes], job: Job, *, overwrite: bool) -> N
             ours.append(file)
     except BaseException:
         for file in ours:
-            file.unlink(missing_ok=True)
+            _remove(file, job.source)
         raise
+
+
+def _remove(file: Path, source: Path) -> None:
+    """Remove a file if it is there and is not the input under another name."""
+    if file.exists() and not file.samefile(source):
+        file.unlink()
 
 
 def _encode(content: Content, note: Note, file: Path) -> bytes:
