@@ -1,6 +1,6 @@
 """The mean of runs that began with the same weights: `python scripts/mean_weights.py RUN RUN... --name NAME -o FOLDER`.
 
-Runs that set out from one place and differ in their photographs often have a mean that is better than each. FOLDER gets
+Runs that set out from one place may have a mean that is better than each; measure it (docs/decisions/0020). FOLDER gets
 `enhancer.safetensors` and `blurrer.safetensors`; what their cards say of the training is the first run's, and `mean_of`
 has the hashes of all.
 """

@@ -147,14 +147,15 @@ def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[lis
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
     split = split_by_eye(sides, groups, settings.data.validation, settings.seed)
     if sources.extra is None:
-        _refuse_settings_of_none(settings)
+        _refuse_settings_of_extra(settings)
         return split
     extra = list_photographs(sources.extra)
     refuse_shared_eyes(extra, [path for paths in sides.values() for path in paths], groups)
     return {**split, "extra": (extra, [])}
 
 
-def _refuse_settings_of_none(settings: RunSettings) -> None:
+def _refuse_settings_of_extra(settings: RunSettings) -> None:
+    """Refuse settings of extra photographs where there are none: a forgotten folder would make other weights."""
     for name in ("extra_times", "extra_diameter"):
         value = getattr(settings.data, name)
         if value != getattr(DataSettings(), name):
