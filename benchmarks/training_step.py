@@ -43,8 +43,9 @@ def main() -> None:
     for precision in ("fp32", "bf16") if has_bf16(device) else ("fp32",):
         product, convolution = (highest_rate(make, device, precision) for make in (make_product, make_convolution))
         print(f"peak {precision}: matrix product {product / 1e12:.3f}, convolution {convolution / 1e12:.3f} Tflop/s\n")
-        print("| preset, iteration | precision | seconds | min - max | Gflop | share of peak | plain layout |")
-        print("|---|---|---|---|---|---|---|", flush=True)
+        print("| preset, iteration | precision | seconds | min - max | Gflop | share of peak", end=" ")
+        print("| plain layout | not captured |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
         for preset in PRESETS[:1] if arguments.quick else PRESETS:
             settings = replace(read_settings(CONFIGS / f"{preset}.toml"), precision=precision)
             for name, step in iterations(settings):
@@ -64,22 +65,33 @@ def iterations(settings: RunSettings) -> Iterator[tuple[str, int]]:
 
 
 def measure(settings: RunSettings, step: int, device: torch.device, repeats: int, peak: float) -> str:
-    """Time iteration `step` in the package's memory layout and in torch's own, and count its operations."""
-    layouts = torch.channels_last, torch.contiguous_format
-    used, plain = (prepare(settings, step, device, layout) for layout in layouts)
-    flop = count_operations(used)
-    times, plain_times = time_in_turn((used, plain), device, repeats)
-    median = statistics.median(times)
-    share, ratio = flop / median / peak, statistics.median(plain_times) / median
-    return f"{median:.4f} | {min(times):.4f} - {max(times):.4f} | {flop / 1e9:.0f} | {share:.0%} | {ratio:.2f} x"
+    """Time iteration `step` as the package does it, in torch's own memory layout, and launched kernel by kernel."""
+    used = prepare(settings, step, device)
+    plain = prepare(settings, step, device, layout=torch.contiguous_format)
+    works, launched = [used, plain], prepare(settings, step, device, capture=False)
+    flop = count_operations(launched)
+    if device.type == "cuda":
+        works.append(launched)
+    found = time_in_turn(works, device, repeats)
+    median, *others = (statistics.median(times) for times in found)
+    plain_ratio, *launched_ratio = (f"{other / median:.2f} x" for other in others)
+    shown = f"{median:.4f} | {min(found[0]):.4f} - {max(found[0]):.4f} | {flop / 1e9:.0f} | {flop / median / peak:.0%}"
+    return f"{shown} | {plain_ratio} | {''.join(launched_ratio) or '-'}"
 
 
-def prepare(settings: RunSettings, step: int, device: torch.device, layout: torch.memory_format) -> Work:
+def prepare(
+    settings: RunSettings,
+    step: int,
+    device: torch.device,
+    layout: torch.memory_format = torch.channels_last,
+    capture: bool = True,
+) -> Work:
     """Return a function that does iteration `step` again and again."""
     state = new_state(settings, device)
     for network in state.networks.values():
         network.to(memory_format=layout)  # type: ignore[call-overload]
-    trainer, batch = Trainer(state, settings, device, Ranks()), random_batch(settings, step, device, layout)
+    trainer = Trainer(state, settings, device, Ranks(), capture=capture)
+    batch = random_batch(settings, step, device, layout)
 
     def advance() -> None:
         state.step = step

@@ -45,8 +45,7 @@ def levels(pictures: torch.Tensor) -> list[int]:
 
 def equal(one: Batch, other: Batch) -> bool:
     return all(
-        (left is None and right is None) or torch.equal(left, right)
-        for left, right in ((getattr(one, name), getattr(other, name)) for name in vars(one))
+        right is None if left is None else torch.equal(left, right) for left, right in zip(one, other, strict=True)
     )
 
 

@@ -276,7 +276,7 @@ def test_a_gain_never_leaves_the_range_and_0_changes_nothing() -> None:
 def test_squares_become_a_channels_last_tensor_in_minus_1_to_1() -> None:
     square = np.zeros((4, 6, 3), np.float32)
     square[1, 2] = (0.25, 0.5, 1)
-    batch = stack([square, square], torch.device("cpu"))
+    batch = stack([square, square])
     assert batch.shape == (2, 3, 4, 6)
     assert batch[1, :, 1, 2].tolist() == [-0.5, 0, 1]
     assert batch[0, :, 0, 0].tolist() == [-1, -1, -1]

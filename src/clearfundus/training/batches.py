@@ -1,5 +1,6 @@
 """The batch of an iteration: a pure function of the settings, the photographs, the iteration and the rank."""
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, j
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.schedule import random_at, sample_indices, stage_at
 from clearfundus.training.step import Batch
+
+MOST_WORKERS = 16
+"""Threads that make batches for a GPU: more only wait for each other."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,25 +53,30 @@ def balanced_indices(sources: Sequence[str], start: int, size: int, seed: int, s
 
 
 class Batches:
-    """Makes batches, the next one in a thread of its own while the current one is used."""
+    """Makes batches, the next ones in threads of their own while the current one is used."""
 
     def __init__(self, photographs: Photographs, settings: RunSettings, ranks: Ranks, device: torch.device) -> None:
         """Prepare to make batches for this rank."""
         self.photographs, self.settings, self.ranks, self.device = photographs, settings, ranks, device
-        self.worker = ThreadPoolExecutor(max_workers=1)
-        self.next: tuple[int, Future[Batch]] | None = None
+        self.ahead = _count_workers(ranks, device)
+        self.workers = ThreadPoolExecutor(max_workers=self.ahead)
+        self.made: dict[int, Future[Batch]] = {}
 
     def at(self, step: int) -> Batch:
-        """Return the batch of iteration `step`."""
-        if self.next is None or self.next[0] != step:
-            self.next = (step, self.worker.submit(self._make, step))
-        batch = self.next[1].result()
-        self.next = (step + 1, self.worker.submit(self._make, step + 1)) if step + 1 < self.settings.steps else None
-        return batch
+        """Return the batch of iteration `step`, on the device."""
+        last = min(step + self.ahead, self.settings.steps - 1)
+        kept = {one: self.made.pop(one) for one in range(step, last + 1) if one in self.made}
+        for future in self.made.values():  # of iterations that were jumped over
+            future.cancel()
+        self.made = kept
+        for one in range(step, max(step, last) + 1):
+            if one not in self.made:
+                self.made[one] = self.workers.submit(self._make, one)
+        return _send(self.made.pop(step).result(), self.device)
 
     def close(self) -> None:
         """Stop making batches."""
-        self.worker.shutdown(wait=True, cancel_futures=True)
+        self.workers.shutdown(wait=True, cancel_futures=True)
 
     def _make(self, step: int) -> Batch:
         settings = self.settings
@@ -94,14 +103,14 @@ class Batches:
         return self._batch(squares[:size], squares[size : 2 * size], squares[2 * size :], noise)
 
     def _batch(self, blurry: list[Pixels], clear: list[Pixels], pairs: list[Pixels], noise: Pixels | None) -> Batch:
-        device, half = self.device, len(pairs) // 2
-        none = torch.empty((0, 3, self.settings.data.crop, self.settings.data.crop), device=device)
+        half = len(pairs) // 2
+        none = torch.empty((0, 3, self.settings.data.crop, self.settings.data.crop))
         return Batch(
-            blurry=stack(blurry, device) if blurry else none,
-            clear=stack(clear, device) if clear else none,
-            degraded=stack(pairs[:half], device) if half else none,
-            truth=stack(pairs[half:], device) if half else none,
-            noise=None if noise is None else torch.from_numpy(noise).permute(0, 3, 1, 2).to(device),
+            blurry=stack(blurry) if blurry else none,
+            clear=stack(clear) if clear else none,
+            degraded=stack(pairs[:half]) if half else none,
+            truth=stack(pairs[half:]) if half else none,
+            noise=None if noise is None else torch.from_numpy(noise).permute(0, 3, 1, 2),
         )
 
     def _indices(self, specimens: Sequence[Specimen], start: int, size: int, side: str) -> list[int]:
@@ -125,3 +134,18 @@ class Batches:
             for i in self._indices(clear, step, size, "simulated")
         ]
         return [degraded for degraded, _ in made], [truth for _, truth in made]
+
+
+def _count_workers(ranks: Ranks, device: torch.device) -> int:
+    """Return how many threads make batches: a CPU that trains has one to spare, one beside a GPU all but one."""
+    if device.type == "cpu":
+        return 1
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks.count - 1))
+
+
+def _send(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch on a device."""
+    if device.type == "cpu":
+        return batch
+    sent = (None if one is None else one.pin_memory().to(device, non_blocking=True) for one in batch)
+    return Batch._make(sent)

@@ -3,7 +3,9 @@
 Chance comes from a generator that is a function of the iteration (see `schedule.random_at`).
 """
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -64,17 +66,24 @@ def list_photographs(folder: Path) -> list[Path]:
 
 
 def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Specimen | PhotoError]:
-    """Read photographs one by one; for one that cannot be used, its error comes in its place.
+    """Read photographs, several at a time, in their order; for one that cannot be used, its error comes in its place.
 
     Args:
         paths: The files.
         settings: Diameter, crop, surround.
     """
-    for path in paths:
+
+    def read(path: Path) -> Specimen | PhotoError:
         try:
-            yield _specimen(path, settings)
+            return _specimen(path, settings)
         except PhotoError as error:
-            yield error
+            return error
+
+    readers = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield from readers.map(read, paths)
+    finally:
+        readers.shutdown(cancel_futures=True)
 
 
 def _specimen(path: Path, settings: DataSettings) -> Specimen:
@@ -156,7 +165,6 @@ def jitter_gain(squares: list[Pixels], greatest: float, random: np.random.Genera
     return [np.clip(square * gain, 0, 1) for square in squares]
 
 
-def stack(squares: Sequence[Pixels], device: torch.device) -> Tensor:
+def stack(squares: Sequence[Pixels]) -> Tensor:
     """Turn squares into a channels_last tensor, (N, 3, H, W) in [-1, 1]."""
-    batch = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)  # channels_last by construction
-    return batch.to(device, non_blocking=True) * 2 - 1
+    return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2) * 2 - 1  # channels_last by construction

@@ -4,7 +4,6 @@ The paper's letters: `G_e` enhancer, `G_b` blurrer, `D_e` and `D_b` the judges o
 x blurry, y clear, `y^ = G_e(x)`, `x^ = G_b(y)`.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -36,23 +35,19 @@ class Translation(NamedTuple):
     """G_e of simulated degraded photographs; empty where there are none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """What one iteration sees; each tensor (N, 3, H, W) in [-1, 1].
-
-    Attributes:
-        blurry: x.
-        clear: y.
-        degraded: Simulated degraded photographs; N may be 0.
-        truth: The same before their degradation.
-        noise: Noise for the way back of y^ and x^, (2N, 3, H, W), or None.
-    """
+class Batch(NamedTuple):
+    """What one iteration sees; each tensor (N, 3, H, W) in [-1, 1]."""
 
     blurry: Tensor
+    """x"""
     clear: Tensor
+    """y"""
     degraded: Tensor
+    """Simulated degraded photographs; N may be 0."""
     truth: Tensor
+    """The same before their degradation."""
     noise: Tensor | None
+    """Noise for the way back of y^ and x^, (2N, 3, H, W), or None."""
 
 
 class Translator(nn.Module):

@@ -1,7 +1,5 @@
 """A stronger enhancer as the teacher of a smaller one: what it makes of a picture is the truth to be learnt."""
 
-from dataclasses import replace
-
 import torch
 
 from clearfundus.errors import SettingsError
@@ -33,4 +31,4 @@ def load_teacher(settings: RunSettings, device: torch.device) -> LoadedWeights |
 def taught(batch: Batch, teacher: Generator) -> Batch:
     """Return the batch with what the teacher makes of the degraded pictures in place of their truth."""
     with torch.no_grad():
-        return replace(batch, truth=teacher(batch.degraded).float())
+        return batch._replace(truth=teacher(batch.degraded).float())
