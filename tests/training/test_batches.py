@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from clearfundus.training.batches import Batches, Photographs, balanced_indices
+from clearfundus.training.batches import Batches, Photographs, balanced_indices, count_workers
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen
 from clearfundus.training.distributed import Ranks
@@ -208,3 +208,26 @@ def test_balanced_batches_hold_each_source_of_each_side_in_turn() -> None:
     again = Batches(photographs, settings, Ranks(), CPU)
     assert equal(again.at(4), found[4])
     again.close()
+
+
+@pytest.mark.parametrize("steps", [[0, 1, 2, 3, 4, 5], [4, 5], [0, 3, 1, 5, 0]])
+def test_batches_made_by_several_threads_are_those_of_one(steps: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tiny_settings(unpaired={"steps": 6, "batch": 2}, loss={"cycle_noise": 1}, data={"gain_jitter": 0.3})
+    with opened(settings) as alone:
+        expected = [alone.at(step) for step in steps]
+    monkeypatch.setattr("clearfundus.training.batches.count_workers", lambda *_: 4)
+    with opened(settings) as several:
+        for step, batch in zip(steps, expected, strict=True):
+            assert equal(several.at(step), batch)
+            assert max(several.made, default=step) <= min(step + 4, 5)  # ahead, but not beyond the end
+
+
+@pytest.mark.parametrize(
+    ("device", "processors", "processes", "workers"),
+    [("cpu", 16, 1, 1), ("cuda", 8, 1, 7), ("cuda", 8, 4, 1), ("cuda", 1, 1, 1), ("cuda", 192, 2, 16)],
+)
+def test_a_gpu_gets_the_threads_that_the_machine_can_spare(
+    device: str, processors: int, processes: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    assert count_workers(Ranks(count=processes), torch.device(device)) == workers

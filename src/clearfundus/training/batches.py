@@ -58,7 +58,7 @@ class Batches:
     def __init__(self, photographs: Photographs, settings: RunSettings, ranks: Ranks, device: torch.device) -> None:
         """Prepare to make batches for this rank."""
         self.photographs, self.settings, self.ranks, self.device = photographs, settings, ranks, device
-        self.ahead = _count_workers(ranks, device)
+        self.ahead = count_workers(ranks, device)
         self.workers = ThreadPoolExecutor(max_workers=self.ahead)
         self.made: dict[int, Future[Batch]] = {}
 
@@ -136,7 +136,7 @@ class Batches:
         return [degraded for degraded, _ in made], [truth for _, truth in made]
 
 
-def _count_workers(ranks: Ranks, device: torch.device) -> int:
+def count_workers(ranks: Ranks, device: torch.device) -> int:
     """Return how many threads make batches: a CPU that trains has one to spare, one beside a GPU all but one."""
     if device.type == "cpu":
         return 1
