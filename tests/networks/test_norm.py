@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clearfundus.networks.norm import InstanceNorm, instance_norm
+from clearfundus.networks.norm import InstanceNorm, count_in_bands, instance_norm, merge
 
 FORMATS = (torch.contiguous_format, torch.channels_last)
 
@@ -61,3 +61,15 @@ def test_in_fp32_a_large_picture_is_normalised_as_exactly_as_a_small_one() -> No
         found = instance_norm(large.contiguous(memory_format=torch.channels_last))
         assert found.is_contiguous(memory_format=torch.channels_last)
         assert (found - by_arithmetic(large.double())).abs().max() < 5e-6
+
+
+@pytest.mark.parametrize(("most", "bands"), [(1, 6), (5, 6), (14, 3), (20, 2), (2**24, 1)])
+def test_bands_of_whole_rows_together_are_the_picture(most: int, bands: int) -> None:
+    picture = drawn(1, 0)  # 6 rows of 5
+    parts = list(count_in_bands(picture, most))
+    assert len(parts) == bands
+    merged = merge(parts)
+    variance, mean = torch.var_mean(picture, (0, 2, 3), correction=0)
+    assert merged.pixels == 30
+    assert torch.allclose(merged.mean, mean)
+    assert torch.allclose(merged.variance, variance)

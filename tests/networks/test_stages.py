@@ -2,7 +2,18 @@ import pytest
 import torch
 from torch import nn
 
-from clearfundus.networks.stages import Down, Head, ResizeUp, Rows, Stage, Stem, TransposedUp, compute_rows, strips
+from clearfundus.networks.stages import (
+    Down,
+    Head,
+    ResizeUp,
+    Rows,
+    Stage,
+    Stem,
+    TransposedUp,
+    compute_rows,
+    reflect,
+    strips,
+)
 
 SIDE, WIDTH = 12, 8
 
@@ -71,3 +82,14 @@ def test_strips_cover_every_row_once(height: int, rows: int) -> None:
     cut = strips(height, rows)
     assert [row for strip in cut for row in range(*strip)] == list(range(height))
     assert max(strip.last - strip.first for strip in cut) <= rows
+
+
+@pytest.mark.parametrize(("above", "below"), [(3, 3), (0, 3), (2, 0), (1, 2), (0, 0)])
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (7, 5)])
+def test_reflection_is_torchs_in_channels_last_and_in_the_type_wanted(
+    above: int, below: int, height: int, width: int
+) -> None:
+    features = drawn(1, 5, height, width).bfloat16()
+    found = reflect(features, above, below, torch.float32)
+    assert torch.equal(found, nn.functional.pad(features.float(), (3, 3, above, below), mode="reflect"))
+    assert found.is_contiguous(memory_format=torch.channels_last)

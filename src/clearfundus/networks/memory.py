@@ -15,7 +15,7 @@ MOST_ROWS = 256
 KEPT_ROWS = 64
 """Rows in a strip where features are kept whole: its features stay in a processor's cache."""
 FULL_SCALE_COPIES = 2
-"""What is kept at most, in features at full scale: those, half as much at half scale, a quarter at quarter scale."""
+"""What is kept on the way up, in features at full scale: those, half as much at half, a quarter at quarter scale."""
 MEBIBYTE = 2**20
 MARGIN = 32 * MEBIBYTE
 """Bytes for weights in the library's own order, its working memory and the allocator's remnants; measured 10-25 MiB."""
@@ -57,9 +57,15 @@ def one_pass_bytes(demand: Demand) -> int:
     if demand.settings.norm == "none":
         return peak_bytes(demand, KEPT_ROWS)
     pixels = demand.padded_height * demand.padded_width
-    features = FULL_SCALE_COPIES * demand.settings.width * pixels * demand.item_bytes
     rows = min(KEPT_ROWS, demand.padded_height)
-    return features + _enlarge_bytes(demand, rows) + _picture_bytes(pixels) + MARGIN
+    return kept_bytes(demand) + strip_bytes(demand, rows) + picture_bytes(pixels) + MARGIN
+
+
+def kept_bytes(demand: Demand) -> int:
+    """Return the bytes of the features that are kept at a time where all are that instance norm wants twice."""
+    numbers = demand.settings.width * demand.padded_height * demand.padded_width
+    # on the way down the stem's, which are in float32, and half as many at half scale
+    return max(FULL_SCALE_COPIES * demand.item_bytes, FLOAT_BYTES + demand.item_bytes // 2) * numbers
 
 
 def peak_bytes(demand: Demand, rows: int) -> int:
@@ -70,12 +76,12 @@ def peak_bytes(demand: Demand, rows: int) -> int:
         rows: Rows of the picture in a strip.
     """
     rows = min(rows, demand.padded_height)
-    quarter_row = 4 * demand.settings.width * (demand.padded_width // 4) * demand.item_bytes
+    quarter_row = quarter_row_bytes(demand)
     kept = (demand.padded_height // 4 + 2) * quarter_row
     copied = rows * quarter_row * (FLOAT_BYTES // demand.item_bytes if demand.item_bytes < FLOAT_BYTES else 0)
     blocks = 2 * kept + 2 * (rows // 4) * quarter_row
     # The way down has the same strips, without the padding of the head and the result: it always takes less.
-    enlarge = kept + copied + _enlarge_bytes(demand, rows) + _picture_bytes(demand.height * demand.width)
+    enlarge = kept + copied + strip_bytes(demand, rows) + picture_bytes(demand.height * demand.width)
     return max(blocks, enlarge) + MARGIN
 
 
@@ -95,23 +101,34 @@ def choose_rows(demand: Demand, limit: int, held: int = 0) -> int:
         rows //= 2
     least = held + peak_bytes(demand, rows)
     if least > limit:
-        raise PhotoMemoryError(
-            f"memory limit: found {limit // MEBIBYTE} MiB, expected at least {-(-least // MEBIBYTE)} MiB for "
-            f"{demand.width} x {demand.height} pixels with this network ({-(-held // MEBIBYTE)} MiB are taken "
-            "already); allow more, or choose a smaller size"
-        )
+        raise too_little(demand, limit, held, least)
     return rows
 
 
-def _picture_bytes(pixels: int) -> int:
+def too_little(demand: Demand, limit: int, held: int, least: int) -> PhotoMemoryError:
+    """Return the error that says what would do; arguments as of `choose_rows`, and the least limit."""
+    return PhotoMemoryError(
+        f"memory limit: found {limit // MEBIBYTE} MiB, expected at least {-(-least // MEBIBYTE)} MiB for "
+        f"{demand.width} x {demand.height} pixels with this network ({-(-held // MEBIBYTE)} MiB are taken "
+        "already); allow more, or choose a smaller size"
+    )
+
+
+def picture_bytes(pixels: int) -> int:
+    """Return the bytes of a picture of 3 channels in float32."""
     return 3 * pixels * FLOAT_BYTES
 
 
-def _enlarge_bytes(demand: Demand, rows: int) -> int:
+def quarter_row_bytes(demand: Demand) -> int:
+    """Return the bytes of a row of features at quarter scale."""
+    return 4 * demand.settings.width * (demand.padded_width // 4) * demand.item_bytes
+
+
+def strip_bytes(demand: Demand, rows: int) -> int:
     """Return the bytes of a strip between quarter scale and picture."""
     width, columns, item = demand.settings.width, demand.padded_width, demand.item_bytes
     half = 2 * width * (rows // 2 + 6) * (columns // 2) * item
     full = width * (rows + 12) * (columns + 6)
-    picture = _picture_bytes(rows * columns)
+    picture = picture_bytes(rows * columns)
     # the head's input: as it came, padded; in bf16 also before it is widened
     return max(half + 2 * full * item, 2 * full * FLOAT_BYTES + 4 * picture) + picture

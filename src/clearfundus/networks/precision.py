@@ -14,6 +14,7 @@ from clearfundus.networks.device import Precision, use_bf16
 from clearfundus.networks.generator import Generator
 from clearfundus.networks.memory import KEPT_ROWS
 from clearfundus.networks.streaming import feature_type, run_in_strips
+from clearfundus.networks.whole import run_whole
 from clearfundus.photo import Pixels
 
 MOST_DIFFERENCE = 1.5 / 255
@@ -61,5 +62,11 @@ def settle_precision(network: Generator, precision: Precision, trial: Pixels) ->
 
 def greatest_difference(network: Generator, converted: Generator, trial: Pixels) -> float:
     """Return the greatest difference of any value between the results of two generators, on the scale [0, 1]."""
-    first, second = (run_in_strips(each, trial, rows=KEPT_ROWS, keep=True) for each in (network, converted))
+    first, second = (_run(each, trial) for each in (network, converted))
     return float(np.abs(first - second).max())
+
+
+def _run(network: Generator, trial: Pixels) -> Pixels:
+    if next(network.parameters()).device.type == "cuda":
+        return run_whole(network, trial)
+    return run_in_strips(network, trial, rows=KEPT_ROWS, keep=True)

@@ -180,11 +180,34 @@ class Head(Stage):
         have = self.input_rows(rows)
         above = HEAD_HALO - (rows.first - have.first)
         below = HEAD_HALO - (have.last - rows.last)
-        padded = nn.functional.pad(features, (HEAD_HALO, HEAD_HALO, above, below), mode="reflect")
+        padded = pad_by_reflection(features, above, below, self.weight.dtype)
         together = self.weight.shape[3] - 2 * HEAD_HALO
         made = nn.functional.conv2d(padded, self.weight, self.bias, stride=(1, together))
         apart: Tensor = made.unflatten(1, (-1, together))
         return apart.permute(0, 1, 3, 4, 2).flatten(3)  # (1, channels, h, W / together, together), then (..., W)
+
+
+def pad_by_reflection(features: Tensor, above: int, below: int, kind: torch.dtype) -> Tensor:
+    """Reflect some rows above and below and `HEAD_HALO` columns on each side, and convert (1, C, H, W) to a type."""
+    if features.is_cuda:
+        return reflect(features, above, below, kind)
+    return nn.functional.pad(features.to(kind), (HEAD_HALO, HEAD_HALO, above, below), mode="reflect")
+
+
+def reflect(features: Tensor, above: int, below: int, kind: torch.dtype) -> Tensor:
+    """Do that in channels_last layout, with one copy of the features; torch's own makes three on a CUDA device."""
+    channels, height, width = features.shape[1:]
+    shape = (1, channels, above + height + below, HEAD_HALO + width + HEAD_HALO)
+    padded = torch.empty(shape, dtype=kind, device=features.device, memory_format=torch.channels_last)
+    inside = padded[:, :, above : above + height]
+    inside[..., HEAD_HALO:-HEAD_HALO] = features
+    inside[..., :HEAD_HALO] = features[..., 1 : HEAD_HALO + 1].flip(3)
+    inside[..., -HEAD_HALO:] = features[..., -HEAD_HALO - 1 : -1].flip(3)
+    if above:
+        padded[:, :, :above] = inside[:, :, 1 : above + 1].flip(2)
+    if below:
+        padded[:, :, -below:] = inside[:, :, -below - 1 : -1].flip(2)
+    return padded
 
 
 def _placed(weight: Tensor, like: Tensor) -> Tensor:

@@ -12,29 +12,17 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import leaky_relu_
 
 from clearfundus.errors import SettingsError
 from clearfundus.networks.blocks import run_blocks
 from clearfundus.networks.generator import SIDE_MULTIPLE, Generator, ResidualBlock, finish
-from clearfundus.networks.stages import (
-    HEAD_HALO,
-    Convolution,
-    Down,
-    Head,
-    ResizeUp,
-    Rows,
-    Source,
-    Stage,
-    Stem,
-    TransposedUp,
-    compute_rows,
-    strips,
-)
+from clearfundus.networks.layers import down_stages, head_stage, up_stages
+from clearfundus.networks.picture import PaddedPicture
+from clearfundus.networks.stages import Rows, Source, Stage, compute_rows, strips
 from clearfundus.networks.strip_norm import StripNorm
-from clearfundus.networks.tensors import to_pixels, to_tensor
+from clearfundus.networks.tensors import to_pixels
 from clearfundus.photo import Pixels
 
 
@@ -57,7 +45,7 @@ def run_in_strips(network: Generator, pixels: Pixels, *, rows: int, keep: bool =
     if rows < SIDE_MULTIPLE or rows % SIDE_MULTIPLE:
         raise SettingsError(f"rows in a strip: found {rows}, expected a positive multiple of {SIDE_MULTIPLE}")
     with torch.inference_mode():
-        picture = _Picture(pixels, next(network.parameters()).device)
+        picture = PaddedPicture(pixels, next(network.parameters()).device)
         kept = _shrink(network, picture, rows, keep)
         blocks = cast("Iterable[ResidualBlock]", network.bottleneck)
         run_blocks(blocks, kept, rows // SIDE_MULTIPLE, network.settings)
@@ -69,46 +57,16 @@ def feature_type(network: Generator) -> torch.dtype:
     return next(network.down.parameters()).dtype
 
 
-class _Picture:
-    """Rows of a picture that is padded to multiples of 4, without a padded copy of it."""
-
-    def __init__(self, pixels: Pixels, device: torch.device) -> None:
-        self.pixels = pixels
-        self.device = device
-        self._rows, self._columns = (
-            np.pad(np.arange(side), (0, -side % SIDE_MULTIPLE), mode="symmetric") for side in pixels.shape[:2]
-        )
-        self.height, self.width = len(self._rows), len(self._columns)
-        self._rows_around, self._columns_around = (
-            np.pad(index, HEAD_HALO, mode="reflect") for index in (self._rows, self._columns)
-        )
-
-    def rows(self, rows: Rows) -> Tensor:
-        """Return (1, 3, h, W) in [-1, 1]."""
-        return self._take(self._rows[slice(*rows)], self._columns)
-
-    def rows_around(self, rows: Rows) -> Tensor:
-        """Return (1, 3, h, W + 6): rows of the picture with a reflected margin, as the stem wants it."""
-        return self._take(self._rows_around[slice(*rows)], self._columns_around)
-
-    def _take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
-        strip = np.asarray(self.pixels[rows[:, None], columns], dtype=np.float32)
-        return to_tensor(strip).to(self.device)
-
-
-def _shrink(network: Generator, picture: _Picture, rows: int, keep: bool) -> Tensor:
+def _shrink(network: Generator, picture: PaddedPicture, rows: int, keep: bool) -> Tensor:
     """Run stem and downsamplings; return (1, 4 w, H / 4 + 2, W / 4), whose first and last rows are zeros."""
-    heights = [picture.height, picture.height // 2, picture.height // SIDE_MULTIPLE]
-    layers = [network.stem[0], network.down[0], network.down[3]]
-    kinds: list[type[Stage]] = [Stem, Down, Down]
-    stages = [_stage(*each, network.settings.leak) for each in zip(kinds, layers, heights, strict=True)]
+    stages = down_stages(network, picture.height)
     source: Source = picture.rows_around
     if network.settings.norm == "instance":
         normal, source = _with_norms(stages[:-1], source, rows, keep)
         stages = [*normal, stages[-1]]
     norm = StripNorm(network.settings.norm)
     kept = _zeros(network, picture)
-    quarter = strips(heights[-1], rows // SIDE_MULTIPLE)
+    quarter = strips(stages[-1].height, rows // SIDE_MULTIPLE)
     for strip in quarter:
         features = compute_rows(stages, source, strip)
         _inside(kept, strip).copy_(features)
@@ -118,18 +76,13 @@ def _shrink(network: Generator, picture: _Picture, rows: int, keep: bool) -> Ten
     return kept
 
 
-def _enlarge(network: Generator, picture: _Picture, kept: Tensor, rows: int, keep: bool) -> Pixels:
+def _enlarge(network: Generator, picture: PaddedPicture, kept: Tensor, rows: int, keep: bool) -> Pixels:
     """Run upsamplings and head over what `_shrink` and the blocks have left; return the picture."""
-    up = TransposedUp if network.settings.upsample == "transposed" else ResizeUp
-    convolutions = [layer for layer in network.up if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
-    stages: list[Stage] = [
-        _stage(up, layer, picture.height // scale, network.settings.leak)
-        for layer, scale in zip(convolutions, (2, 1), strict=True)
-    ]
+    stages = up_stages(network, picture.height)
     source: Source = partial(_inside, kept)
     if network.settings.norm == "instance":
         stages, source = _with_norms(stages, source, rows, keep)
-    stages = [*stages, _stage(Head, network.head, picture.height)]
+    stages = [*stages, head_stage(network, picture.height)]
     height, width = picture.pixels.shape[:2]
     result = np.empty((height, width, 3), np.float32)
     for strip in strips(picture.height, rows):
@@ -172,19 +125,19 @@ def _with_norms(stages: Sequence[Stage], source: Source, rows: int, keep: bool) 
 def _whole(features: Tensor, height: int) -> Tensor:
     """Return room for features of which some rows are given."""
     shape = (1, features.shape[1], height, features.shape[3])
-    return features.new_empty(shape).contiguous(memory_format=torch.channels_last)
+    kind, device = features.dtype, features.device
+    return torch.empty(shape, dtype=kind, device=device, memory_format=torch.channels_last)
 
 
 def _normal_rows(whole: Tensor, norm: StripNorm, leak: float, rows: Rows) -> Tensor:
     """Return rows, normalised and active, while they are about to be used: so they come from memory only once."""
-    return leaky_relu_(norm.apply(whole[:, :, slice(*rows)].clone(memory_format=torch.channels_last)), leak)
+    wanted = whole[:, :, slice(*rows)]
+    if wanted.is_cuda:
+        return leaky_relu_(norm.normal(wanted), leak)
+    return leaky_relu_(norm.apply(wanted.clone(memory_format=torch.channels_last)), leak)
 
 
-def _stage(kind: type[Stage], layer: nn.Module, height: int, leak: float = 0.0) -> Stage:
-    return kind.of(cast("Convolution", layer), height, leak)
-
-
-def _zeros(network: Generator, picture: _Picture) -> Tensor:
+def _zeros(network: Generator, picture: PaddedPicture) -> Tensor:
     device = network.head.weight.device
     shape = (1, SIDE_MULTIPLE * network.settings.width, picture.height // 4 + 2, picture.width // 4)
     return torch.empty(shape, dtype=feature_type(network), device=device, memory_format=torch.channels_last).zero_()
