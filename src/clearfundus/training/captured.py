@@ -65,31 +65,38 @@ class CapturedPass:
         return _copy(capture.passed)
 
     def _captured(self, inputs: Inputs) -> _Capture:
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.backends.cudnn.flags(benchmark=True):
-            with torch.cuda.stream(side):
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        graph = torch.cuda.CUDAGraph()
+        # left to itself, `flags` switches cuDNN off
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            with torch.cuda.stream(stream):
                 for _ in range(WARM_UP):
                     self._forget_gradients()
                     self._work(*inputs)
-            torch.cuda.current_stream().wait_stream(side)
             self._forget_gradients()  # so that the graph writes gradients, and adds to none
-            graph = torch.cuda.CUDAGraph()
             # other threads make batches meanwhile, and may use the device
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 passed = self._work(*inputs)
-        return _Capture(graph, inputs, passed, [parameter.grad for parameter in self._parameters])
+        torch.cuda.current_stream().wait_stream(stream)
+        return _Capture(graph, inputs, _detached(passed), [parameter.grad for parameter in self._parameters])
 
     def _forget_gradients(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
 
 
+def _detached(passed: Passed) -> Passed:
+    """Return the same numbers without the way that led to them, which would be kept as long as they are."""
+    loss, terms, made = passed
+    return Passed(
+        loss.detach(), {name: term.detach() for name, term in terms.items()}, tuple(one.detach() for one in made)
+    )
+
+
 def _copy(passed: Passed) -> Passed:
     """Return copies: the next replay writes over what it was given."""
     loss, terms, made = passed
     return Passed(
-        loss.detach().clone(),
-        {name: term.detach().clone() for name, term in terms.items()},
-        tuple(one.clone() for one in made),
+        loss.clone(), {name: term.clone() for name, term in terms.items()}, tuple(one.clone() for one in made)
     )
