@@ -4,6 +4,7 @@ from torch import nn
 
 from clearfundus.networks.stages import (
     Down,
+    CudaHead,
     Head,
     ResizeUp,
     Rows,
@@ -36,7 +37,8 @@ def layer_of(kind: type[Stage], channels: int, outputs: int = 3) -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    ("kind", "outputs"), [(Stem, 3), (Down, 3), (TransposedUp, 3), (ResizeUp, 3), (Head, 3), (Head, 6)]
+    ("kind", "outputs"),
+    [(Stem, 3), (Down, 3), (TransposedUp, 3), (ResizeUp, 3), (Head, 3), (Head, 6), (CudaHead, 3), (CudaHead, 6)],
 )
 def test_any_rows_are_those_of_the_layer_over_the_whole_picture(kind: type[Stage], outputs: int) -> None:
     features, layer = drawn(1, 4, SIDE, WIDTH), layer_of(kind, 4, outputs)

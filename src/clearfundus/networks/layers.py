@@ -5,7 +5,7 @@ from typing import cast
 from torch import nn
 
 from clearfundus.networks.generator import SIDE_MULTIPLE, Generator
-from clearfundus.networks.stages import Convolution, Down, Head, ResizeUp, Stage, Stem, TransposedUp
+from clearfundus.networks.stages import Convolution, CudaHead, Down, Head, ResizeUp, Stage, Stem, TransposedUp
 
 
 def down_stages(network: Generator, height: int) -> list[Stage]:
@@ -33,7 +33,7 @@ def up_stages(network: Generator, height: int) -> list[Stage]:
 
 def head_stage(network: Generator, height: int) -> Stage:
     """Return the head; arguments as of `down_stages`."""
-    return _stage(Head, network.head, height)
+    return _stage(CudaHead if network.head.weight.is_cuda else Head, network.head, height)
 
 
 def _stage(kind: type[Stage], layer: nn.Module, height: int, leak: float = 0.0) -> Stage:

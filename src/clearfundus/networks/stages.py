@@ -17,6 +17,9 @@ HEAD_HALO = 3
 HEAD_CHANNELS = 12
 """Of the head as it is computed here: 4 pixels of 3 channels, or 2 of 6."""
 
+CUDA_CHANNELS = 8
+"""Tensor cores take channels by so many."""
+
 
 class Rows(NamedTuple):
     """Rows `first` to `last` of a picture or of its features, `last` left out."""
@@ -180,11 +183,27 @@ class Head(Stage):
         have = self.input_rows(rows)
         above = HEAD_HALO - (rows.first - have.first)
         below = HEAD_HALO - (have.last - rows.last)
-        padded = pad_by_reflection(features, above, below, self.weight.dtype)
+        return self._convolve(pad_by_reflection(features, above, below, self.weight.dtype))
+
+    def _convolve(self, padded: Tensor) -> Tensor:
         together = self.weight.shape[3] - 2 * HEAD_HALO
         made = nn.functional.conv2d(padded, self.weight, self.bias, stride=(1, together))
         apart: Tensor = made.unflatten(1, (-1, together))
         return apart.permute(0, 1, 3, 4, 2).flatten(3)  # (1, channels, h, W / together, together), then (..., W)
+
+
+class CudaHead(Head):
+    """The same for cuDNN, which has no fast kernel for steps of several pixels, but one for 8 channels."""
+
+    @classmethod
+    def of(cls, layer: Convolution, height: int, leak: float) -> Self:
+        """Add channels of zeros."""
+        weight = nn.functional.pad(layer.weight, (0, 0, 0, 0, 0, 0, 0, -layer.out_channels % CUDA_CHANNELS))
+        return cls(weight=_placed(weight, layer.weight), bias=layer.bias, height=height, leak=leak)
+
+    def _convolve(self, padded: Tensor) -> Tensor:
+        made = nn.functional.conv2d(padded, self.weight)
+        return made[:, : len(self.bias)] + self.bias[:, None, None]
 
 
 def pad_by_reflection(features: Tensor, above: int, below: int, kind: torch.dtype) -> Tensor:
