@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from clearfundus.networks.stages import (
-    Down,
     CudaHead,
+    Down,
     Head,
     ResizeUp,
     Rows,
