@@ -1,8 +1,8 @@
 """Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default]`.
 
-RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of
-a segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand. An enhancer that
-does not answer to the photograph is refused (decision 0008).
+RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/` (the enhancer
+alone if no blurrer lies there), or the file of a segmenter. Their hashes are written into `index.json`; the model card
+beside them is written by hand. An enhancer that does not answer to the photograph is refused (decision 0008).
 """
 
 import argparse
@@ -65,7 +65,10 @@ def read(path: Path, role: str) -> LoadedWeights | LoadedSegmenter:
 
 def found(run: Path) -> dict[str, Path]:
     """Return the weights files by role."""
-    return {ROLE: run} if run.is_file() else {role: run / f"{role}.safetensors" for role in GENERATORS}
+    if run.is_file():
+        return {ROLE: run}
+    files = {role: run / f"{role}.safetensors" for role in GENERATORS}
+    return {role: path for role, path in files.items() if role == "enhancer" or path.is_file()}
 
 
 if __name__ == "__main__":
