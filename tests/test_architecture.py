@@ -9,7 +9,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "clearfundus"
 
 FLOORS = {
-    **dict.fromkeys(("errors", "version", "files"), 0),
+    **dict.fromkeys(("errors", "version", "files", "cores"), 0),
     **dict.fromkeys(("photo", "pretrained"), 1),
     **dict.fromkeys(("fundus", "networks", "engines"), 2),
     **dict.fromkeys(("methods", "quality", "vessels"), 3),

@@ -229,5 +229,5 @@ def test_batches_made_by_several_threads_are_those_of_one(steps: list[int], monk
 def test_a_gpu_gets_the_threads_that_the_machine_can_spare(
     device: str, processors: int, processes: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    monkeypatch.setattr("clearfundus.training.batches.count_cores", lambda: processors)
     assert count_workers(Ranks(count=processes), torch.device(device)) == workers

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from clearfundus.cores import count_cores
 from clearfundus.photo import Pixels
 from clearfundus.pretrained.shape import SIDE_MULTIPLE
 
@@ -46,4 +47,4 @@ def count_threads() -> int:
     asked = os.environ.get(THREADS, "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count_cores()

@@ -17,6 +17,7 @@ from clearfundus.networks.memory import (
     quarter_row_bytes,
     too_little,
 )
+from clearfundus.networks.stages import CUDA_CHANNELS
 
 KEPT_STRIPS = (1024, 512, 256)
 """Rows in a strip where features are kept whole; in lower ones the calls would cost more than to compute anew."""
@@ -87,8 +88,8 @@ def whole_bytes(demand: Demand) -> int:
     normal = NORMAL_COPIES * FLOAT_BYTES if settings.norm == "instance" else 0
     features = max(normal, demand.item_bytes + FLOAT_BYTES) * numbers
     picture = picture_bytes((height + 6) * (width + 6))
-    made = 2 * (2 if settings.gain else 1)  # the head's output, and that in the picture's order
-    return max(features + (3 + made) * picture, PICTURES * picture) + workspace_bytes(demand, height)
+    made = 3 * picture + _head_bytes(demand, (height + 6) * (width + 6))
+    return max(features + made, PICTURES * picture) + workspace_bytes(demand, height)
 
 
 def kept_strips_bytes(demand: Demand, rows: int) -> int:
@@ -120,8 +121,15 @@ def _strip_bytes(demand: Demand, rows: int) -> int:
     half = 2 * demand.settings.width * (rows // 2 + 6) * (demand.padded_width // 2) * item
     # the head's input: as it came, in float32, and padded
     head = (2 * FLOAT_BYTES + (item if item < FLOAT_BYTES else 0)) * numbers
-    made = 2 * (2 if demand.settings.gain else 1)
-    return max(half + 2 * item * numbers, half // 2 + head) + (1 + made) * picture_bytes(rows * demand.padded_width)
+    pixels = rows * demand.padded_width
+    made = picture_bytes(pixels) + _head_bytes(demand, pixels)
+    return max(half + 2 * item * numbers, half // 2 + head) + made
+
+
+def _head_bytes(demand: Demand, pixels: int) -> int:
+    """Return the bytes of what the head makes: its channels with those of zeros, and its own with their bias."""
+    outputs = 6 if demand.settings.gain else 3
+    return (CUDA_CHANNELS + outputs) * FLOAT_BYTES * pixels
 
 
 def _fits_index(demand: Demand, rows: int) -> bool:

@@ -1,13 +1,14 @@
 """The batch of an iteration: a pure function of the settings, the photographs, the iteration and the rank."""
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 
+from clearfundus.cores import count_cores
 from clearfundus.photo import Pixels
 from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, shrink, source_of, stack
@@ -16,7 +17,7 @@ from clearfundus.training.schedule import random_at, sample_indices, stage_at
 from clearfundus.training.step import Batch
 
 MOST_WORKERS = 16
-"""Threads that make batches for a GPU: more only wait for each other."""
+"""Threads that make batches for a GPU, at most: each holds a batch in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +61,9 @@ class Batches:
         self.photographs, self.settings, self.ranks, self.device = photographs, settings, ranks, device
         self.ahead = count_workers(ranks, device)
         self.workers = ThreadPoolExecutor(max_workers=self.ahead)
+        self.threads_of_opencv = cv2.getNumThreads()
+        if self.ahead > 1:
+            cv2.setNumThreads(1)  # lest each of these threads ask for all cores
         self.made: dict[int, Future[Batch]] = {}
 
     def at(self, step: int) -> Batch:
@@ -77,6 +81,7 @@ class Batches:
     def close(self) -> None:
         """Stop making batches."""
         self.workers.shutdown(wait=True, cancel_futures=True)
+        cv2.setNumThreads(self.threads_of_opencv)
 
     def _make(self, step: int) -> Batch:
         settings = self.settings
@@ -140,7 +145,7 @@ def count_workers(ranks: Ranks, device: torch.device) -> int:
     """Return how many threads make batches: a CPU that trains has one to spare, one beside a GPU all but one."""
     if device.type == "cpu":
         return 1
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks.count - 1))
+    return max(1, min(MOST_WORKERS, count_cores() // ranks.count - 1))
 
 
 def _send(batch: Batch, device: torch.device) -> Batch:

@@ -3,7 +3,8 @@
 One iteration launches thousands of kernels, most of which take a GPU less time than it takes Python to launch them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -68,8 +69,7 @@ class CapturedPass:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         graph = torch.cuda.CUDAGraph()
-        # left to itself, `flags` switches cuDNN off
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        with _trying_all_ways():
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP):
                     self._forget_gradients()
@@ -84,6 +84,17 @@ class CapturedPass:
     def _forget_gradients(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
+
+
+@contextmanager
+def _trying_all_ways() -> Iterator[None]:
+    """Have cuDNN measure which of its ways is the fastest; its other settings stay as they are."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def _detached(passed: Passed) -> Passed:

@@ -3,7 +3,6 @@
 Chance comes from a generator that is a function of the iteration (see `schedule.random_at`).
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clearfundus.cores import count_cores
 from clearfundus.errors import PhotoError, SettingsError
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field
@@ -79,7 +79,7 @@ def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Sp
         except PhotoError as error:
             return error
 
-    readers = ThreadPoolExecutor(os.cpu_count())
+    readers = ThreadPoolExecutor(count_cores())
     try:
         yield from readers.map(read, paths)
     finally:
