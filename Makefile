@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # methods to compare. Of CHASE_DB1 only the usual test eyes are taken, and none of the drawings that lie beside them.
 DATA ?= ../shared/data
 CLEAR ?= $(DATA)/vessels/chase_db1
-METHODS ?= input,clahe,flatfield,mitra2018,zhou2018,xiong2017,he2011,polesel2000,gan,gan:compact9,gan:paper-small,gan:paper-skip
+METHODS ?= input,clahe,flatfield,mitra2018,zhou2018,xiong2017,he2011,polesel2000,gan,gan:compact9,gan:paper,gan:paper-skip
 # Of `make figure3`: a folder with CHASE_DB1, HRF and LES-AV, and which of their photographs; and photographs without
 # labels (none if empty).
 LABELLED ?= $(DATA)/vessels

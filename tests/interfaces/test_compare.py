@@ -84,9 +84,9 @@ def test_the_labels_tell_source_weights_and_seconds(
 def test_one_method_stands_beside_itself_with_other_weights(
     run: Run, eye: Path, tmp_path: Path, tiny_weights: Path, tiles: list[Tile]
 ) -> None:
-    assert run(eye, "-o", tmp_path / "sheet.png", "--methods", f"gan:{tiny_weights},gan:compact-skip")[0] == 0
-    assert [tile.heading for tile in tiles] == ["input", "gan:tiny", "gan:compact-skip"]
-    assert [tile.lines[1].split()[0] for tile in tiles[1:]] == ["tiny", "compact-skip"]
+    assert run(eye, "-o", tmp_path / "sheet.png", "--methods", f"gan:{tiny_weights},gan:paper-skip")[0] == 0
+    assert [tile.heading for tile in tiles] == ["input", "gan:tiny", "gan:paper-skip"]
+    assert [tile.lines[1].split()[0] for tile in tiles[1:]] == ["tiny", "paper-skip"]
     assert not np.array_equal(tiles[1].views[0], tiles[2].views[0])
 
 
@@ -275,7 +275,7 @@ def test_a_method_that_fails_is_told_of_and_the_others_are_shown(
         (["-o", "OUT", "--methods", "clahe,sharpen"], "unknown method 'sharpen'; known: gan, "),
         (["-o", "OUT", "--methods", "clahe,clahe"], "clahe comes twice"),
         (["-o", "OUT", "--methods", ","], "found no name"),
-        (["-o", "OUT", "--methods", "clahe", "--weights", "compact-skip"], "takes no weights"),
+        (["-o", "OUT", "--methods", "clahe", "--weights", "paper-skip"], "takes no weights"),
         (["-o", "OUT", "--methods", "clahe", "--device", "cuda"], "runs on the CPU"),
         (["-o", "OUT", "--methods", "identity", "--weights", "nonsense"], "takes no weights"),
         (["-o", "OUT", "--methods", "identity", "--device", "cuda"], "runs on the CPU"),

@@ -76,13 +76,12 @@ def test_three_sets_become_a_table_with_the_means_of_every_method(run: Run, eyes
 
 def test_one_method_is_judged_beside_itself_with_other_weights(run: Run, eyes: Path, tiny_weights: Path) -> None:
     words = ["--blurry", eyes / "blurry", "-o", eyes / "out", "--weights", tiny_weights, "--device", "cpu", *QUICK]
-    assert run(*words, "--methods", "gan,gan:compact-skip")[0] == 0
+    assert run(*words, "--methods", "gan,gan:paper-skip")[0] == 0
     found = load_evaluation(eyes / "out")
-    assert list(dict.fromkeys(one.method for one in found.summaries)) == ["input", "gan", "gan:compact-skip"]
+    assert list(dict.fromkeys(one.method for one in found.summaries)) == ["input", "gan", "gan:paper-skip"]
     hashes = {name: one["sha256"] for name, one in found.run["weights"].items()}
     assert hashes == {
-        name: cf.load_weights(path).sha256
-        for name, path in (("gan", tiny_weights), ("gan:compact-skip", "compact-skip"))
+        name: cf.load_weights(path).sha256 for name, path in (("gan", tiny_weights), ("gan:paper-skip", "paper-skip"))
     }
     assert len({path.read_bytes() for path in found.pictures.values()}) == 3 * 2
 
@@ -243,7 +242,7 @@ def test_what_is_absent_is_said(run: Run, eyes: Path, monkeypatch: pytest.Monkey
         (["-o", "out", "--blurry", "blurry", "--metrics", ","], "--metrics ',': found no name"),
         (["-o", "out", "--blurry", "blurry", "--metrics", "beauty"], "found beauty, expected some of"),
         (["-o", "out", "--blurry", "blurry", "--metrics", "psnr"], "without a reference"),
-        (["-o", "out", "--blurry", "blurry", "--weights", "compact-skip"], "takes no weights"),
+        (["-o", "out", "--blurry", "blurry", "--weights", "paper-skip"], "takes no weights"),
         (["-o", "out", "--blurry", "blurry", "--model", "lpips"], "expected SLOT=FILE"),
         (["-o", "out", "--blurry", "blurry", "--model", "beauty=x.pt"], "found the slot 'beauty'"),
         (["-o", "out", "--blurry", "blurry", "--side", "4"], "side: found 4"),

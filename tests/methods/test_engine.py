@@ -25,7 +25,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch):
     ("weights", "without", "expected"),
     [
         (None, (), "torch"),
-        ("compact-skip", (), "torch"),
+        ("paper-skip", (), "torch"),
         ("mine.safetensors", ("torch",), "onnxruntime"),
         (None, ("torch", "onnxruntime"), "openvino"),
         ("mine.onnx", (), "onnxruntime"),

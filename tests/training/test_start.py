@@ -84,13 +84,13 @@ def test_a_resumed_run_needs_its_start_no_more_and_still_names_it(
 def test_a_shipped_name_goes_before_a_folder_called_the_same(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(finished, tmp_path / "strong-skip")
+    shutil.copytree(finished, tmp_path / "paper-skip")
     monkeypatch.chdir(tmp_path)
-    shipped = {"width": 32, "blocks": 6, "upsample": "resize", "skip": True, "gain": True, "norm": "none", "leak": 0.1}
-    settings = tiny_settings(start="strong-skip", generator=shipped, data={"diameter": 512})
+    shipped = {"width": 32, "blocks": 6, "upsample": "resize", "skip": True}
+    settings = tiny_settings(start="paper-skip", generator=shipped, data={"diameter": 512})
     assert {role: one.name for role, one in load_start(settings).items()} == {
-        "enhancer": "strong-skip",
-        "blurrer": "strong-skip",
+        "enhancer": "paper-skip",
+        "blurrer": "paper-skip",
     }
 
 
@@ -112,7 +112,7 @@ def test_what_is_neither_a_run_nor_shipped_is_refused_before_a_folder_is_claimed
     start: str, sources: Sources, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        SettingsError, match=f"start: found '{start}', expected the folder of a run or one of: .*strong-skip"
+        SettingsError, match=f"start: found '{start}', expected the folder of a run or one of: .*paper-skip"
     ):
         list(train(tiny_settings(start=start), sources, tmp_path / "run", "cpu"))
     assert not (tmp_path / "run" / SETTINGS_FILE).exists()

@@ -1,7 +1,7 @@
 """int8 by NNCF on OpenVINO, in the residual blocks alone; a network is kept only if it does what it did in fp32.
 
-The blocks hold most of the work. With the layers before and behind them in int8, too, `strong-skip` differed from fp32
-by twice as much on average, and four times as much in the tail.
+The blocks hold most of the work. With the layers before and behind them in int8, too, weights of the default's shape
+differed from fp32 by twice as much on average, and four times as much in the tail.
 """
 
 from collections.abc import Sequence

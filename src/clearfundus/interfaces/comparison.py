@@ -84,7 +84,7 @@ def prepare_contestants(
 
     Args:
         names: Their names; a method with a network may come several times, with weights behind a colon, as in
-            "gan:compact-skip"; weights of a file are called by the name inside. None for all there are; then a method
+            "gan:paper-skip"; weights of a file are called by the name inside. None for all there are; then a method
             whose optional package is not installed is there as the error that says so.
         weights: For the methods that have a network and name no weights of their own.
         device: Where a network runs.
