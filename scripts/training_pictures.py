@@ -75,8 +75,9 @@ def draw_curves(training: Curves, validation: Curves) -> Figure:
             axes.plot(steps, averaged(values), color="#30507a")
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
+        axes.locator_params(axis="x", nbins=4)
         if values.min() >= 0:  # a change at the rim may be below it
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(bottom=0, top=1.05 * max(values))
     return figure
 
 
