@@ -76,6 +76,7 @@ def main() -> None:
     device = choose_device(arguments.device)
     if device.type != "cuda":
         sys.exit(f"gpu.py measures a CUDA device: found {device}; benchmarks/engines.py measures a CPU")
+    torch.cuda.set_device(device)
     torch.set_float32_matmul_precision("high")  # TF32, as torch's convolutions are by themselves
     print(f"{describe_machine(device)}\n", flush=True)
     peaks = {}

@@ -1,8 +1,8 @@
-"""Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default]`.
+"""Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default] [--enhancer-alone]`.
 
-RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/` (the enhancer
-alone if no blurrer lies there), or the file of a segmenter. Their hashes are written into `index.json`; the model card
-beside them is written by hand. An enhancer that does not answer to the photograph is refused (decision 0008).
+RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of a
+segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand. An enhancer that
+does not answer to the photograph is refused (decision 0008).
 """
 
 import argparse
@@ -31,11 +31,12 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a run, or the weights file of a segmenter")
     parser.add_argument("summary", help="one line about these weights")
     parser.add_argument("--default", action="store_true", help="use them when no weights are named")
+    parser.add_argument("--enhancer-alone", action="store_true", help="leave the blurrer out: it is as large again")
     arguments = parser.parse_args()
 
     entry: dict[str, object] = {"summary": arguments.summary, "default": arguments.default}
     files, hashes = {}, {}
-    for role, path in found(arguments.run).items():
+    for role, path in found(arguments.run, arguments.enhancer_alone).items():
         loaded = read(path, role)
         content = path.read_bytes()
         files[role] = f"{loaded.name}_{role}.safetensors"
@@ -63,12 +64,11 @@ def read(path: Path, role: str) -> LoadedWeights | LoadedSegmenter:
     return loaded
 
 
-def found(run: Path) -> dict[str, Path]:
+def found(run: Path, enhancer_alone: bool) -> dict[str, Path]:
     """Return the weights files by role."""
     if run.is_file():
         return {ROLE: run}
-    files = {role: run / f"{role}.safetensors" for role in GENERATORS}
-    return {role: path for role, path in files.items() if role == "enhancer" or path.is_file()}
+    return {role: run / f"{role}.safetensors" for role in (GENERATORS[:1] if enhancer_alone else GENERATORS)}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The scripts behind the default weights, run as a user runs them, on weights and files made here."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -92,3 +93,15 @@ def test_a_missing_eye_is_named(vessels: Path, tmp_path: Path) -> None:
     code, text = run("link_training_eyes.py", vessels, "-o", tmp_path / "eyes")
     assert (code, "found 0 photographs, expected one" in text) == (2, True)
     assert "01_g" in text
+
+
+def test_what_ships_are_both_generators_or_the_enhancer_alone_if_so_asked_or_a_segmenter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    ship_weights = importlib.import_module("ship_weights")
+    enhancer, blurrer = tmp_path / "enhancer.safetensors", tmp_path / "blurrer.safetensors"
+    assert ship_weights.found(tmp_path, enhancer_alone=False) == {"enhancer": enhancer, "blurrer": blurrer}
+    assert ship_weights.found(tmp_path, enhancer_alone=True) == {"enhancer": enhancer}
+    enhancer.touch()
+    assert ship_weights.found(enhancer, enhancer_alone=False) == {"segmenter": enhancer}

@@ -1,6 +1,8 @@
 """A picture in strips against the network itself, in one pass."""
 
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -128,3 +130,16 @@ def test_network_and_picture_stay_as_they_were() -> None:
 def test_strips_of_a_height_that_the_network_cannot_halve_twice_are_refused(rows: int) -> None:
     with pytest.raises(SettingsError, match=rf"rows in a strip: found {rows}, expected a positive multiple of 4"):
         run_in_strips(drawn_generator(SETTINGS[0], 0), noise(16, 16), rows=rows)
+
+
+def test_a_picture_is_given_up_as_soon_as_it_is_done() -> None:
+    pixels = np.zeros((20, 12, 3), np.float32)
+    network = drawn_generator(GeneratorSettings(width=4, blocks=1), seed=0)
+    gc.disable()  # not only when the collector of cycles comes by
+    try:
+        gone = weakref.ref(pixels)
+        run_in_strips(network, pixels, rows=8)
+        del pixels
+        assert gone() is None
+    finally:
+        gc.enable()

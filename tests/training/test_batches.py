@@ -1,7 +1,9 @@
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from clearfundus.training.data import Specimen
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.schedule import sample_indices
 from clearfundus.training.step import Batch
-from tiny_run import tiny_settings
+from tiny_run import random_batch, tiny_settings
 
 CPU = torch.device("cpu")
 NO_HAZE = {"untouched": 1.0}
@@ -35,8 +37,10 @@ PHOTOGRAPHS = Photographs(blurry=[specimen(one) for one in BLURRY], clear=[speci
 @contextmanager
 def opened(settings: RunSettings, ranks: Ranks | None = None) -> Iterator[Batches]:
     batches = Batches(PHOTOGRAPHS, settings, ranks or Ranks(), CPU)
-    yield batches
-    batches.close()
+    try:
+        yield batches
+    finally:
+        batches.close()
 
 
 def levels(pictures: torch.Tensor) -> list[int]:
@@ -230,4 +234,28 @@ def test_a_gpu_gets_the_threads_that_the_machine_can_spare(
     device: str, processors: int, processes: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("clearfundus.training.batches.count_cores", lambda: processors)
-    assert count_workers(Ranks(count=processes), torch.device(device)) == workers
+    # as many processes again on another machine take nothing from this one
+    assert count_workers(Ranks(count=2 * processes, local_count=processes), torch.device(device)) == workers
+
+
+def test_batches_are_made_at_one_time_and_opencv_gets_its_threads_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearfundus.training.batches.count_workers", lambda *_: 3)
+    together, found = threading.Barrier(3, timeout=10), []
+
+    def make(batches: Batches, step: int) -> Batch:
+        if step < 3:
+            together.wait()  # for two more: one thread alone would wait in vain
+        found.append(cv2.getNumThreads())
+        return random_batch(seed=step)
+
+    monkeypatch.setattr(Batches, "_make", make)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(5)
+    try:
+        with opened(tiny_settings(unpaired={"steps": 5})) as batches:
+            for step in range(5):
+                assert equal(batches.at(step), random_batch(seed=step))
+        assert found == [1] * 5
+        assert cv2.getNumThreads() == 5
+    finally:
+        cv2.setNumThreads(before)

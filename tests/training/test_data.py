@@ -1,3 +1,5 @@
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -171,6 +173,49 @@ def test_a_photograph_that_cannot_be_used_leaves_its_error_in_its_place(tmp_path
     assert all(isinstance(one, PhotoError) for one in found[1:3])
     assert "00b.png" in str(found[1])
     assert "00c.png" in str(found[2])
+
+
+def test_photographs_that_are_read_at_one_time_come_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photographs(tmp_path / "eyes", 3)
+    paths, read, last_is_done = list_photographs(tmp_path / "eyes"), data._specimen, threading.Event()
+
+    def slow_first(path: Path, settings: DataSettings) -> Specimen:
+        if path == paths[0]:
+            assert last_is_done.wait(timeout=10)  # one thread alone would wait in vain
+        specimen = read(path, settings)
+        if path == paths[-1]:
+            last_is_done.set()
+        return specimen
+
+    monkeypatch.setattr(data, "_specimen", slow_first)
+    monkeypatch.setattr(data, "count_cores", lambda: 2)
+    assert [one.name for one in read_specimens(paths, SMALL)] == [path.name for path in paths]
+
+
+def test_a_fault_of_the_program_stops_the_reading_and_so_does_who_wants_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+
+    def broken(path: Path, settings: DataSettings) -> Specimen:
+        started.append(path)
+        if len(started) > 1:
+            raise ZeroDivisionError
+        return mapped()
+
+    monkeypatch.setattr(data, "_specimen", broken)
+    monkeypatch.setattr(data, "count_cores", lambda: 1)
+    paths = [tmp_path / f"{number}.png" for number in range(500)]
+    specimens = read_specimens(paths, SMALL)
+    assert isinstance(next(specimens), Specimen)
+    with pytest.raises(ZeroDivisionError):
+        next(specimens)
+    specimens.close()
+    now = len(started)
+    time.sleep(0.05)
+    assert len(started) == now < 500
 
 
 def test_a_square_is_a_turned_or_flipped_part_of_the_photograph_and_all_8_ways_come_equally_often() -> None:

@@ -133,7 +133,12 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
 def pretend(monkeypatch: pytest.MonkeyPatch, *, local: int, devices: int, count: int = 4) -> list[object]:
     """Pretend to be one of some processes on a machine with some CUDA devices; return what was set up."""
     calls: list[object] = []
-    for name, value in {"RANK": count - 1, "WORLD_SIZE": count, "LOCAL_RANK": local}.items():
+    for name, value in {
+        "RANK": count - 1,
+        "WORLD_SIZE": count,
+        "LOCAL_RANK": local,
+        "LOCAL_WORLD_SIZE": 2,
+    }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: devices > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: devices)
@@ -147,7 +152,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, local: int, devices: int, count:
 def test_each_process_takes_a_cuda_device_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = pretend(monkeypatch, local=1, devices=2)
     with join_peers(name) as (ranks, device):
-        assert ranks == Ranks(rank=3, count=4, local=1)
+        assert ranks == Ranks(rank=3, count=4, local=1, local_count=2)
         assert device == torch.device("cuda:1")
     assert calls == [torch.device("cuda:1"), "nccl", "left"]
 

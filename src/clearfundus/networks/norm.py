@@ -47,7 +47,7 @@ def instance_norm(features: Tensor) -> Tensor:
 
 
 def _normal(picture: Tensor, with_gradient: bool) -> Tensor:
-    if with_gradient or picture.is_cuda:
+    if with_gradient or (picture.is_cuda and picture[0, 0].numel() > 1):  # of one pixel it refuses to take statistics
         return nn.functional.batch_norm(picture, None, None, training=True, eps=NORM_EPSILON)
     whole = merge(list(count_in_parts(picture)))
     kind = torch.promote_types(picture.dtype, torch.float32)

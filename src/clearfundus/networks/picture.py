@@ -29,7 +29,7 @@ class PaddedPicture:
         self._rows_around, self._columns_around = (
             np.pad(index, HEAD_HALO, mode="reflect") for index in (self._rows, self._columns)
         )
-        self._take = self._take_here if device.type == "cpu" else OnDevice(pixels, device).take
+        self._there = None if device.type == "cpu" else OnDevice(pixels, device)
 
     def rows(self, rows: Rows) -> Tensor:
         """Return (1, 3, h, W) in [-1, 1]."""
@@ -39,7 +39,9 @@ class PaddedPicture:
         """Return (1, 3, h, W + 6): rows of the picture with a reflected margin, as the stem wants it."""
         return self._take(self._rows_around[slice(*rows)], self._columns_around)
 
-    def _take_here(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
+    def _take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
+        if self._there is not None:
+            return self._there.take(rows, columns)
         return to_tensor(np.asarray(self.pixels[rows[:, None], columns], dtype=np.float32))
 
 
@@ -48,7 +50,7 @@ class OnDevice:
 
     def __init__(self, pixels: Pixels, device: torch.device) -> None:
         """Put it there, in float32."""
-        # torch wants to be able to write, which it never does: only an array that forbids it is copied
+        # torch wants to be able to write, which it never does; an array that forbids it is copied, as one of another type
         self._values = torch.from_numpy(np.require(pixels, np.float32, ["C", "W"])).to(device)
 
     def take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 HEAD_HALO = 3
 """Rows on each side that a 7x7 convolution sees."""
 HEAD_CHANNELS = 12
-"""Of the head as it is computed here: 4 pixels of 3 channels, or 2 of 6."""
+"""Of the head as it is computed on a CPU: 4 pixels of 3 channels, or 2 of 6."""
 
 CUDA_CHANNELS = 8
 """Tensor cores take channels by so many."""

@@ -80,8 +80,10 @@ class Batches:
 
     def close(self) -> None:
         """Stop making batches."""
-        self.workers.shutdown(wait=True, cancel_futures=True)
-        cv2.setNumThreads(self.threads_of_opencv)
+        try:
+            self.workers.shutdown(wait=True, cancel_futures=True)
+        finally:
+            cv2.setNumThreads(self.threads_of_opencv)
 
     def _make(self, step: int) -> Batch:
         settings = self.settings
@@ -142,10 +144,10 @@ class Batches:
 
 
 def count_workers(ranks: Ranks, device: torch.device) -> int:
-    """Return how many threads make batches: a CPU that trains has one to spare, one beside a GPU all but one."""
+    """Return how many threads make batches: one where a CPU trains, else all of this process's share but one."""
     if device.type == "cpu":
         return 1
-    return max(1, min(MOST_WORKERS, count_cores() // ranks.count - 1))
+    return max(1, min(MOST_WORKERS, count_cores() // ranks.local_count - 1))
 
 
 def _send(batch: Batch, device: torch.device) -> Batch:

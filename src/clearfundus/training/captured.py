@@ -57,9 +57,7 @@ class CapturedPass:
             if self._capture is None:
                 self._capture = self._captured(tuple(None if one is None else one.clone() for one in inputs))
             capture = self._capture
-            for static, new in zip(capture.inputs, inputs, strict=True):
-                if static is not None and new is not None:
-                    static.copy_(new)
+            _overwrite(capture.inputs, inputs)
             capture.graph.replay()
         for parameter, gradient in zip(self._parameters, capture.gradients, strict=True):
             parameter.grad = gradient  # another pass may have put its own there
@@ -95,6 +93,20 @@ def _trying_all_ways() -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.benchmark = before
+
+
+def _overwrite(static: Inputs, new: Inputs) -> None:
+    """Write new inputs where a graph reads them.
+
+    Raises:
+        ValueError: If they are of other shapes, or there are others, than those that were captured.
+    """
+    captured, given = ([None if one is None else tuple(one.shape) for one in each] for each in (static, new))
+    if captured != given:
+        raise ValueError(f"inputs of a captured pass: found shapes {given}, expected those of its capture, {captured}")
+    for one, other in zip(static, new, strict=True):
+        if one is not None and other is not None:
+            one.copy_(other)
 
 
 def _detached(passed: Passed) -> Passed:

@@ -119,7 +119,7 @@ def _load_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> 
     moments: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, key = name.split(".")
-        # Adam counts its steps on the CPU
+        # Adam counts its steps on the CPU, or, fused, where the parameters are: then `load_state_dict` moves them
         loaded = value.cpu() if key == "step" else _laid_out_like(parameters[int(index)], value)
         moments.setdefault(int(index), {})[key] = loaded
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})

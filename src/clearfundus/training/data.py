@@ -24,6 +24,8 @@ from clearfundus.training.camera import photograph
 from clearfundus.training.config import DataSettings, SimulatedSettings
 from clearfundus.training.simulate import simulate
 
+MOST_READERS = 4
+"""Photographs that are read at a time: one of 3000 x 3000 pixels takes half a GiB until it is reduced."""
 Value = TypeVar("Value", np.uint8, np.float32)
 
 
@@ -79,7 +81,7 @@ def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Sp
         except PhotoError as error:
             return error
 
-    readers = ThreadPoolExecutor(count_cores())
+    readers = ThreadPoolExecutor(min(MOST_READERS, count_cores()))
     try:
         yield from readers.map(read, paths)
     finally:

@@ -20,11 +20,13 @@ class Ranks:
         rank: Its number, from 0.
         count: How many there are.
         local: Its number on this machine, which is also its CUDA device.
+        local_count: How many there are on this machine.
     """
 
     rank: int = 0
     count: int = 1
     local: int = 0
+    local_count: int = 1
 
 
 @contextmanager
@@ -41,7 +43,10 @@ def join_peers(device_name: str) -> Iterator[tuple[Ranks, torch.device]]:
         yield Ranks(), choose_device(device_name)
         return
     ranks = Ranks(
-        rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"]), local=int(os.environ["LOCAL_RANK"])
+        rank=int(os.environ["RANK"]),
+        count=int(os.environ["WORLD_SIZE"]),
+        local=int(os.environ["LOCAL_RANK"]),
+        local_count=int(os.environ["LOCAL_WORLD_SIZE"]),
     )
     if ranks.count > 1 and device_name.startswith("cuda:"):
         raise DeviceError(f"found device {device_name!r} for {ranks.count} processes; expected auto, cpu or cuda")

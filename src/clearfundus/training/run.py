@@ -91,12 +91,12 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         files = _split_files(settings, sources)
         checkpoints = list_checkpoints(folder)
         # before a folder is claimed in vain; a checkpoint holds all
-        start = {} if checkpoints else load_start(settings)
+        state = new_state(settings, device, {} if checkpoints else load_start(settings))
+        trainer = Trainer(state, settings, device, ranks)
         if ranks.rank == 0:
             _claim(folder, settings, files)
         wait_for_peers(ranks)
         photographs, held_out = yield from _read_all(files, settings)
-        state = new_state(settings, device, start)
         if checkpoints:
             load_checkpoint(state, checkpoints[-1], ranks)
         if ranks.rank == 0:
@@ -104,7 +104,6 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         if checkpoints:
             yield _event("resumed", state, settings, message=str(checkpoints[-1]))
         batches = Batches(photographs, settings, ranks, device)
-        trainer = Trainer(state, settings, device, ranks)
         try:
             yield from _iterate(trainer, batches, held_out, folder)
         finally:

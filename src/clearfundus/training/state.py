@@ -227,7 +227,7 @@ class Trainer:
         networks = (self.state.translator, self.state.judges)
         gradients = [one.grad for network in networks for one in network.parameters() if one.grad is not None]
         both = torch.stack([loss.detach(), nn.utils.get_total_norm(gradients)]).isfinite()
-        if agree(bool(both.all()), self.ranks, self.device):  # the one place where a device is waited for
+        if agree(bool(both.all()), self.ranks, self.device):
             return
         what = "gradient" if both[0] else "loss"
         values = ", ".join(f"{name} {float(term.detach()):g}" for name, term in terms.items())
