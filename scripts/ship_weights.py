@@ -1,7 +1,7 @@
 """Put weights into the package: `python scripts/ship_weights.py RUN "one line" [--default] [--enhancer-alone]`.
 
-RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of a
-segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand. An enhancer that
+RUN is the folder of a finished run, whose two generators are copied into `src/clearfundus/pretrained/`, or the file of
+a segmenter. Their hashes are written into `index.json`; the model card beside them is written by hand. An enhancer that
 does not answer to the photograph is refused (decision 0008).
 """
 

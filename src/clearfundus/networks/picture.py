@@ -50,7 +50,7 @@ class OnDevice:
 
     def __init__(self, pixels: Pixels, device: torch.device) -> None:
         """Put it there, in float32."""
-        # torch wants to be able to write, which it never does; an array that forbids it is copied, as one of another type
+        # torch wants to be able to write, which it never does: an array that forbids it is copied
         self._values = torch.from_numpy(np.require(pixels, np.float32, ["C", "W"])).to(device)
 
     def take(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Tensor:
