@@ -94,7 +94,7 @@ def prepare_method(  # noqa: PLR0913 - one argument a choice
             which takes bf16 where it is fast and the weights bear it. With "auto" here and for the engine, that may
             be OpenVINO's; see `methods.engine`.
         size: Field diameter in pixels at which a network sees the photograph, or "native" for its own, or "change" or
-            "guided" for the one its weights were trained at; see `methods.gan`. None is "change".
+            "guided" for the one its weights are made for; see `methods.gan`. None is "change".
         memory_limit: As for `PreparedMethod.within`; None for no such limit.
         parameters: The method's own parameters by name; the others keep their defaults.
 

@@ -59,7 +59,7 @@ def enhance(  # noqa: PLR0913 - one argument an option; this is the command line
             result on a drawn photograph is that of fp32 to within 1.5/255, and fp32 elsewhere. fp32: alike on every
             machine.
         size: Diameter in pixels at which the network sees the field of view, or native for the photograph's
-            own. change: the diameter the weights were trained at; the change that the network makes is enlarged and
+            own. change: the diameter the weights are made for; the change that the network makes is enlarged and
             added. guided: the same diameter, but the photograph's own fine detail takes part in the change. Unset:
             change. The result has the photograph's full resolution in any case.
         memory_limit: Most memory to hold while the network runs, as 3GiB or 800MB; on a GPU, of its memory. The

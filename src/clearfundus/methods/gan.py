@@ -60,8 +60,9 @@ def gan(
         model: The weights, on the engine they were loaded onto; None loads the shipped default onto torch anew at
             every call.
         size: Field diameter in pixels at which the network sees the photograph, the change enlarged and added; or
-            "change", so at the one it was trained at (512 for the shipped weights); "guided", at that one, too, the
-            change carried by a fast guided filter; "native", at the photograph's own. None is "change".
+            "change", so at the one the weights are made for (768 for the default, 512 for the other shipped ones);
+            "guided", at that one, too, the change carried by a fast guided filter; "native", at the photograph's own.
+            None is "change".
         memory_limit: Bytes that the process may hold while the network runs, on the network's device; None lets it
             take half of what is available. The result is the same.
 
