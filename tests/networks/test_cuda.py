@@ -23,11 +23,11 @@ from clearfundus.networks.memory_cuda import Way, least_bytes, ways
 from clearfundus.networks.norm import count_in_parts, instance_norm, merge
 from clearfundus.networks.precision import in_bf16
 from clearfundus.networks.streaming import run_in_strips
-from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.networks.weights import load_weights
 from clearfundus.networks.whole import run_whole
 from clearfundus.photo import Pixels
 from drawn import draw_fundus
+from one_pass import in_one_pass
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -71,13 +71,6 @@ def fundus(height: int, width: int) -> Pixels:
     return np.ascontiguousarray(draw_fundus(max(height, width)).pixels[:height, :width])
 
 
-def on_cpu(network: Generator, pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="symmetric")
-    with torch.inference_mode():
-        return to_pixels(network(to_tensor(padded)))[:height, :width]
-
-
 def on_cuda(network: Generator, *, bf16: bool = False) -> Generator:
     """Return a copy on the device; what an earlier test took of its memory and did not need is given back."""
     copy = Generator(network.settings).eval()
@@ -112,7 +105,7 @@ def test_the_result_is_that_of_one_pass_on_the_cpu(name: str) -> None:
     bearable = 1.5 / 255 if name in SHIPPED else 6 / 255
     for height, width in SIZES:
         pixels = fundus(height, width)
-        expected = on_cpu(network, pixels)
+        expected = in_one_pass(network, pixels)
         difference = np.abs(run_generator(exact, pixels) - expected).max()
         in_half = np.abs(run_generator(converted, pixels) - expected).max()
         print(f"{name} {height} x {width}: fp32 {255 * difference:.4f}/255, bf16 {255 * in_half:.3f}/255")
@@ -125,7 +118,7 @@ def test_the_result_is_that_of_one_pass_on_the_cpu(name: str) -> None:
 def test_every_way_gives_the_same(name: str, bf16: bool) -> None:
     network = NETWORKS[name]()
     pixels = fundus(330, 61)
-    exact, network = on_cpu(network, pixels), on_cuda(network, bf16=bf16)
+    exact, network = in_one_pass(network, pixels), on_cuda(network, bf16=bf16)
     first = run(network, pixels, Way(None, True))
     rounding = np.abs(first - exact).max()
     for way in (Way(256, True), Way(64, True), Way(256, False), Way(64, False), Way(16, False)):

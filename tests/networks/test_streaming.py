@@ -12,10 +12,10 @@ from clearfundus.errors import SettingsError
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.precision import in_bf16
 from clearfundus.networks.streaming import run_in_strips
-from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.networks.weights import load_weights
 from clearfundus.photo import Pixels
 from drawn import draw_fundus
+from one_pass import in_one_pass
 
 ROUNDING = 1e-4
 """What the order of sums may change; 1/255 is what nobody could see."""
@@ -47,13 +47,6 @@ def drawn_generator(settings: GeneratorSettings, seed: int) -> Generator:
         with torch.no_grad():
             network.head.weight.mul_(0.2)
     return network
-
-
-def in_one_pass(network: Generator, pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="symmetric")
-    with torch.inference_mode():
-        return to_pixels(network(to_tensor(padded)))[:height, :width]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

@@ -9,9 +9,9 @@ from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.picture import OnDevice, PaddedPicture
 from clearfundus.networks.precision import in_bf16
 from clearfundus.networks.stages import Rows
-from clearfundus.networks.tensors import to_pixels, to_tensor
 from clearfundus.networks.whole import run_whole
 from clearfundus.photo import Pixels
+from one_pass import in_one_pass
 
 SETTINGS = [
     GeneratorSettings(width=4, blocks=2, norm=norm, upsample=upsample, skip=skip, gain=skip)
@@ -39,13 +39,6 @@ def drawn_generator(settings: GeneratorSettings) -> Generator:
     with torch.no_grad():
         network.head.weight.mul_(0.2)  # so that the output does not saturate
     return network
-
-
-def in_one_pass(network: Generator, pixels: Pixels) -> Pixels:
-    height, width = pixels.shape[:2]
-    padded = np.pad(pixels, ((0, -height % 4), (0, -width % 4), (0, 0)), mode="symmetric")
-    with torch.inference_mode():
-        return to_pixels(network(to_tensor(padded)))[:height, :width]
 
 
 @pytest.mark.usefixtures("padding")
