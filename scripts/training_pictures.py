@@ -77,7 +77,7 @@ def draw_curves(training: Curves, validation: Curves) -> Figure:
         axes.tick_params(labelsize=7)
         axes.locator_params(axis="x", nbins=4)
         if values.min() >= 0:  # a change at the rim may be below it
-            axes.set_ylim(bottom=0, top=1.05 * max(values))
+            axes.set_ylim(bottom=0, top=1.05 * max(values) or None)  # None where all are 0
     return figure
 
 

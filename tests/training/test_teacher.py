@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from clearfundus import SettingsError, load_weights
+from clearfundus import SettingsError, WeightsError, load_weights
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.weights import save_weights
 from clearfundus.training.batches import Batches, Photographs
@@ -15,7 +15,7 @@ from clearfundus.training.run import Sources, train
 from clearfundus.training.state import Trainer, new_state
 from clearfundus.training.teacher import load_teacher
 from drawn import blur_fundus
-from tiny_run import random_batch, tiny_settings, tiny_table, write_photographs
+from tiny_run import draw_sources, random_batch, tiny_settings, tiny_table, write_photographs
 
 CPU = torch.device("cpu")
 
@@ -43,6 +43,13 @@ def test_the_student_learns_what_the_teacher_does_and_not_the_truth(teacher_file
     terms = trainer.advance(batch)
     assert float(terms["simulated"]) == pytest.approx(float(simulated_loss(made, wanted, 2.0, 1)), rel=1e-5)
     assert float(terms["simulated"]) != pytest.approx(float(simulated_loss(made, batch.truth, 2.0, 1)), rel=1e-3)
+
+
+def test_a_teacher_that_is_not_there_is_refused_before_a_folder_is_claimed(tmp_path: Path) -> None:
+    sources, folder = draw_sources(tmp_path, count=2), tmp_path / "run"
+    with pytest.raises(WeightsError, match="no such weights file"):
+        list(train(settings_with(tmp_path / "none.safetensors"), sources, folder, "cpu"))
+    assert not folder.exists()
 
 
 def test_the_teacher_itself_does_not_learn(teacher_file: Path) -> None:
