@@ -71,9 +71,12 @@ def test_a_photograph_smaller_than_the_network_sees_it_is_enlarged_as_enhance_en
     assert np.array_equal(found, scaled(frame.photo.pixels, 200, frame.field.diameter))
 
 
-@pytest.mark.parametrize("upsample", ["transposed", "resize"])
-def test_only_the_convolutions_of_the_blocks_are_left_to_int8(upsample: Any, tmp_path: Path) -> None:
-    network = Generator(GeneratorSettings(width=4, blocks=2, upsample=upsample, skip=True, gain=True))
+@pytest.mark.parametrize(
+    ("width", "upsample"),
+    [(4, "transposed"), (4, "resize"), (24, "resize")],  # the last has a head from 24 channels to 4 pixels of 6
+)
+def test_only_the_convolutions_of_the_blocks_are_left_to_int8(width: int, upsample: Any, tmp_path: Path) -> None:
+    network = Generator(GeneratorSettings(width=width, blocks=2, upsample=upsample, skip=True, gain=True))
     save_weights(network, tmp_path / "tiny.safetensors", name="tiny", diameter=64)
     model = read_model(export_openvino(export_onnx(tmp_path / "tiny.safetensors")))
     kept = set(kept_in_full(model))
@@ -81,7 +84,7 @@ def test_only_the_convolutions_of_the_blocks_are_left_to_int8(upsample: Any, tmp
     left = [one for one in convolutions if one.get_friendly_name() not in kept]
     assert len(convolutions) == 1 + 2 + 2 * 2 + 2 + 1  # stem, down, two in each block, up, head
     assert len(left) == 2 * 2
-    assert all(list(one.input(1).get_partial_shape().to_shape())[:2] == [16, 16] for one in left)
+    assert all(list(one.input(1).get_partial_shape().to_shape()) == [4 * width, 4 * width, 3, 3] for one in left)
 
 
 def test_too_few_photographs_are_refused(photographs: Path) -> None:

@@ -2,14 +2,16 @@
 
 `networks/generator.py` is the same network in torch; the tests hold one against the other. Height and width are
 dynamic, in multiples of 4. The weights stand in the graph as their file has them, in fp16, and are widened to fp32
-by the engine, once, when it reads the graph: all arithmetic is fp32.
+by the engine, once, when it reads the graph: all arithmetic is fp32. Those of the convolutions that make four pixels at
+once (`kernels.py`) are sums of weights, or surrounded by zeros, and stand there in fp32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clearfundus.engines.kernels import SQUARE, Kernel, enlarging_kernel, square_kernel
 from clearfundus.errors import WeightsError
 from clearfundus.pretrained.reading import Arrays
 from clearfundus.pretrained.shape import GeneratorSettings
@@ -24,6 +26,8 @@ NORM_EPSILON = 1e-5
 """As in `networks/norm.py`."""
 FLOAT = 1
 """`onnx.TensorProto.FLOAT`."""
+CROP = {"first": [1, 1], "last": [-1, -1], "axes": [2, 3]}
+"""Of Slice: without the outermost rows and columns."""
 
 
 def build_graph(settings: GeneratorSettings, arrays: Arrays) -> "ModelProto":
@@ -70,11 +74,10 @@ def _generator(layers: "_Layers", settings: GeneratorSettings) -> None:
     first, second = ("up.0", "up.3") if settings.upsample == "transposed" else ("up.1", "up.5")
     for name, channels in ((first, 4 * width), (second, 2 * width)):
         if settings.upsample == "transposed":
-            grown = layers.convolve_transposed(features, name, (channels, channels // 2, 3))
+            features = layers.activate(layers.convolve_transposed(features, name, (channels, channels // 2, 3)))
         else:
-            grown = layers.convolve(layers.enlarge(features), name, (channels // 2, channels, 3))
-        features = layers.activate(grown)
-    output = layers.convolve(features, "head", (6 if settings.gain else 3, width, 7))
+            features = layers.convolve_enlarged(features, name, (channels // 2, channels, 3))
+    output = layers.convolve_by_squares(features, "head", (6 if settings.gain else 3, width, 7))
     _finish(layers, settings, output)
 
 
@@ -117,12 +120,37 @@ class _Layers:
         """Convolve; `shape` is output channels, input channels, side. A side of 7 is padded by reflection."""
         margin = shape[2] // 2
         if shape[2] == 7:
-            pads = self._constant(f"{name}.pads", np.array([0, 0, margin, margin] * 2, np.int64))
-            features, margin = self.add("Pad", [features, pads], mode="reflect"), 0
-        inputs = [features, *self._weights(name, shape, shape[0])]
-        convolved = self.add("Conv", inputs, kernel_shape=[shape[2]] * 2, pads=[margin] * 4, strides=[stride] * 2)
+            features, margin = self.reflect(features, margin), 0
+        convolved = self._convolve(features, self._weights(name, shape, shape[0]), shape[2], margin, stride)
         self._channels[convolved] = shape[0]
         return convolved
+
+    def convolve_by_squares(self, features: str, name: str, shape: tuple[int, int, int]) -> str:
+        """Pad by reflection and convolve, four pixels at once; `shape` as before."""
+        weights = self._four_at_once(name, shape, square_kernel)
+        padded = self.reflect(features, shape[2] // 2)
+        return self._take_apart(self._convolve(padded, weights, shape[2] + 1, 0, 2))
+
+    def convolve_enlarged(self, features: str, name: str, shape: tuple[int, int, int]) -> str:
+        """Enlarge x2, each value a square of four, convolve and activate; `shape` as before, its side 3."""
+        grown = self._convolve(features, self._four_at_once(name, shape, enlarging_kernel), 2, 1, 1)
+        early = self.settings.norm == "none"  # engines join an activation to the convolution before it
+        grown = self._take_apart(self.activate(grown) if early else grown)
+        corners = [self._constant(f"{name}.{key}", np.array(at, np.int64)) for key, at in CROP.items()]
+        cropped = self.add("Slice", [grown, *corners])
+        self._channels[cropped] = shape[0]
+        return cropped if early else self.activate(cropped)
+
+    def reflect(self, features: str, margin: int) -> str:
+        pads = self._constant(f"{features}.pads", np.array([0, 0, margin, margin] * 2, np.int64))
+        return self.add("Pad", [features, pads], mode="reflect")
+
+    def _convolve(self, features: str, weights: list[str], side: int, margin: int, stride: int) -> str:
+        how: dict[str, Any] = {"kernel_shape": [side] * 2, "pads": [margin] * 4, "strides": [stride] * 2}
+        return self.add("Conv", [features, *weights], **how)
+
+    def _take_apart(self, squares: str) -> str:
+        return self.add("DepthToSpace", [squares], blocksize=2, mode="DCR")
 
     def convolve_transposed(self, features: str, name: str, shape: tuple[int, int, int]) -> str:
         """Enlarge x2 by a transposed convolution; `shape` is input channels, output channels, side."""
@@ -131,16 +159,6 @@ class _Layers:
         convolved = self.add("ConvTranspose", inputs, **how)
         self._channels[convolved] = shape[1]
         return convolved
-
-    def enlarge(self, features: str) -> str:
-        """Enlarge x2, each value a square of four."""
-        scales = self._constant(f"{features}.scales", np.array([1, 1, 2, 2], np.float32))
-        how: dict[str, Any] = {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        }
-        return self.add("Resize", [features, "", scales], **how)
 
     def normalise(self, features: str) -> str:
         if self.settings.norm == "none":
@@ -157,17 +175,30 @@ class _Layers:
         return self.add("LeakyRelu", [normal], alpha=self.settings.leak)
 
     def _weights(self, name: str, shape: tuple[int, int, int], channels: int) -> list[str]:
-        weight = self._weight(f"{name}.weight", (*shape, shape[2]))
-        return [weight, self._weight(f"{name}.bias", (channels,))]
+        weight, bias = self._take(name, shape, channels)
+        return [self._widened(f"{name}.weight", weight), self._widened(f"{name}.bias", bias)]
 
-    def _weight(self, name: str, shape: tuple[int, ...]) -> str:
-        array = self.arrays.get(name)
-        if array is None or array.shape != shape:
-            found = "none" if array is None else f"one of shape {array.shape}"
-            raise WeightsError(
-                f"the weights do not fit the generator they name: {name}: found {found}, expected shape {shape}"
-            )
-        self.used.add(name)
+    def _four_at_once(
+        self, name: str, shape: tuple[int, int, int], make_kernel: Callable[[Kernel], Kernel]
+    ) -> list[str]:
+        weight, bias = self._take(name, shape, shape[0])
+        kernel, biases = make_kernel(weight), np.tile(bias.astype(np.float32), len(SQUARE))
+        return [self._constant(f"{name}.weight", kernel), self._constant(f"{name}.bias", biases)]
+
+    def _take(self, name: str, shape: tuple[int, int, int], channels: int) -> list[Any]:
+        """Return a layer's weight and bias, of the shapes that are expected."""
+        expected = {f"{name}.weight": (*shape, shape[2]), f"{name}.bias": (channels,)}
+        for key, needed in expected.items():
+            array = self.arrays.get(key)
+            if array is None or array.shape != needed:
+                found = "none" if array is None else f"one of shape {array.shape}"
+                raise WeightsError(
+                    f"the weights do not fit the generator they name: {key}: found {found}, expected shape {needed}"
+                )
+        self.used |= expected.keys()
+        return [self.arrays[key] for key in expected]
+
+    def _widened(self, name: str, array: "np.ndarray[Any, Any]") -> str:
         constant = self._constant(name, array)
         return constant if array.dtype == np.float32 else self.add("Cast", [constant], to=FLOAT)
 

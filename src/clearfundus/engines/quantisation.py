@@ -21,6 +21,9 @@ MEAN_BOUND, TAIL_BOUND, TAIL = 0.5 / 255, 2 / 255, 0.999
 Bounds on what rounding to 8 bit does itself (0.25 on average). With the photograph quantised, too, six photographs of
 the training set differed by 0.3 to 0.7 and 0.9 to 12 steps of 1/255."""
 
+BLOCK_SIDE = 3
+"""Of the kernels in the residual blocks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -75,12 +78,12 @@ def quantise(exported: Exported, photographs: Sequence[Pixels]) -> tuple[Exporte
 def kept_in_full(model: Any) -> list[str]:
     """Name every convolution outside the residual blocks, and what joins the network's output to the photograph.
 
-    In int8 the photograph itself would be coarsened. Convolutions of the blocks alone keep the number of channels, but
-    for networks as narrow as a picture's 3 channels or the head's 6.
+    In int8 the photograph itself would be coarsened. Of the convolutions with a side of 3, those of the blocks alone
+    keep the number of channels.
     """
     convolutions = [one for one in model.get_ordered_ops() if one.get_type_name().startswith("Convolution")]
-    channels = [list(one.input(1).get_partial_shape().to_shape())[:2] for one in convolutions]
-    outside = [one for one, (first, second) in zip(convolutions, channels, strict=True) if first != second]
+    shapes = [list(one.input(1).get_partial_shape().to_shape())[:3] for one in convolutions]
+    outside = [one for one, (to, of, side) in zip(convolutions, shapes, strict=True) if to != of or side != BLOCK_SIDE]
     joins = [one for one in model.get_ordered_ops() if one.get_type_name() in ("Add", "Multiply", "Split", "Tanh")]
     last = [one for one in joins if one.get_type_name() == "Add"][-3:]
     chosen = [one for one in joins if one.get_type_name() != "Add" or one in last]
