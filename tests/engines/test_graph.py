@@ -55,7 +55,7 @@ def test_the_graph_computes_what_torch_does(settings: GeneratorSettings) -> None
         assert np.abs(run(picture) - expected).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("settings", [SHAPES[0], SHAPES[5]], ids=str)
+@pytest.mark.parametrize("settings", [SHAPES[0], SHAPES[5], SHAPES[6]], ids=str)
 def test_openvino_computes_what_torch_does(settings: GeneratorSettings) -> None:
     network, arrays = network_of(settings)
     exported = as_exported(settings, arrays)

@@ -80,6 +80,10 @@ def test_only_the_convolutions_of_the_blocks_are_left_to_int8(width: int, upsamp
     save_weights(network, tmp_path / "tiny.safetensors", name="tiny", diameter=64)
     model = read_model(export_openvino(export_onnx(tmp_path / "tiny.safetensors")))
     kept = set(kept_in_full(model))
+    # behind the head: its bias, the photograph times the gain, and the sums of these
+    behind = [one for one in model.get_ordered_ops() if one.get_type_name() in ("Split", "Tanh", "Multiply", "Add")]
+    assert {one.get_friendly_name() for one in behind[-6:]} <= kept
+    assert [one.get_type_name() for one in behind[-6:]].count("Add") == 3
     convolutions = [one for one in model.get_ordered_ops() if one.get_type_name().startswith("Convolution")]
     left = [one for one in convolutions if one.get_friendly_name() not in kept]
     assert len(convolutions) == 1 + 2 + 2 * 2 + 2 + 1  # stem, down, two in each block, up, head

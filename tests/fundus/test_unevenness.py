@@ -16,6 +16,10 @@ def disc(side: int = SIDE) -> Field:
     return Field(mask=np.hypot(row, column) <= 0.45 * side)
 
 
+DEEP = disc().mask & np.roll(disc().mask, 40, 1) & np.roll(disc().mask, -40, 1)
+"""So far from the edges to both sides that nothing beyond them counts in the smoothing."""
+
+
 def picture(side: int = SIDE, *, bright_at_top: float = 0.2) -> np.ndarray:
     light = 0.5 + bright_at_top * np.linspace(0.5, -0.5, side)[:, None, None]
     texture = np.random.default_rng(0).normal(0, 0.03, (side, side, 3))
@@ -89,6 +93,78 @@ def test_each_middle_scale_has_a_gain_of_its_own() -> None:
     assert np.std((found - change)[inside]) < 0.45 * np.std(change[inside])
 
 
+def raised_by(
+    of_smooth: float, of_middle: np.ndarray | float, *, level: float = 0.5, error: float = 1e-4
+) -> list[float]:
+    """Return by what the smooth part of a result is raised, each channel, if a change has these gains.
+
+    Light falls from top to bottom, the middle scale is waves, and across them lies a tilt that neither explains.
+    """
+    light, cross = tilt(0.2).swapaxes(0, 1), tilt(0.1) * WEAK_CAST
+    clear = np.float32(level) + light + waves(0.08)
+    change = of_smooth * light + np.float32(of_middle) * waves(0.08) + cross
+    result = (clear + damp_unevenness(change, clear, disc(), error))[DEEP]
+    part = light[DEEP] - light[DEEP].mean(0)
+    return list((result * part).sum(0) / (part * part).sum(0) / (1 + of_smooth))
+
+
+@pytest.mark.parametrize(
+    ("of_smooth", "of_middle", "raised"),
+    [
+        (0.1, 0.37, (1.37 / 1.1) ** 0.5),
+        (0.1, 2.0, 1.25),  # no more than GREATEST_RAISE
+        (0.1, -0.2, 1.0),  # never lowered
+        (0.1, -3.0, 1.0),  # an inverted one is none to compare with
+        (-2.0, 1.0, 1.0),  # nor is one of its own
+        (-0.7, -0.6, (0.4 / 0.3) ** 0.5),  # weak ones are compared
+    ],
+)
+def test_the_smooth_part_is_raised_half_of_the_way_to_the_gain_of_the_middle_scales(
+    of_smooth: float, of_middle: float, raised: float
+) -> None:
+    assert raised_by(of_smooth, of_middle) == pytest.approx([raised] * 3, rel=0.04)
+
+
+def test_each_channel_is_raised_by_itself() -> None:
+    of_middle = np.float32([0.0, 0.37, 1.0])
+    expected = [1, (1.37 / 1.1) ** 0.5, 1.25]
+    assert raised_by(0.1, of_middle) == pytest.approx(expected, rel=0.04)
+
+
+def test_all_middle_scales_tell_by_what_to_raise() -> None:
+    light = tilt(0.2).swapaxes(0, 1)
+    clear = np.float32(0.5) + light + waves(0.25) + waves(0.08)
+    change = 0.1 * light + 0.6 * waves(0.25) + 0.1 * waves(0.08)
+    result = clear + damp_unevenness(change, clear, disc(), 1e-4)
+    found = (result[DEEP] * light[DEEP]).sum() / (light[DEEP] ** 2).sum() / 1.1
+    assert 1.05 < found < 1.18  # 1 by the finer of the two alone, 1.21 by the coarser
+
+
+def test_what_is_raised_was_damped_before() -> None:
+    cross = tilt(0.1) * WEAK_CAST
+    light = tilt(0.2).swapaxes(0, 1)
+    clear = np.float32(0.5) + light + waves(0.08)
+    change = 0.1 * light + 2 * waves(0.08) + cross
+    power = float((cross[disc().mask] ** 2).sum(-1).mean())
+    error = power**0.5  # so half of it is left, and that is raised by a quarter
+    result = clear + damp_unevenness(change, clear, disc(), error)
+    kept = float((result[DEEP] * cross[DEEP]).sum() / (cross[DEEP] ** 2).sum())
+    assert kept == pytest.approx(0.5 * 1.25, abs=0.06)
+
+
+@pytest.mark.parametrize("level", [0.08, 0.105, 0.895])
+def test_no_channel_is_raised_until_it_is_black_or_white(level: float) -> None:
+    least, greatest = (1.0, 1.03) if level == 0.08 else (1.05, 1.2)
+    assert least - 0.03 < raised_by(0.1, 2.0, level=level)[1] < greatest  # 1.25 at a level of 0.5
+
+
+def test_the_mean_stays_where_the_smooth_part_is_raised() -> None:
+    change = 0.1 * tilt(0.2) + 0.6 * waves(0.08) + np.float32(0.2)
+    inside = disc().mask
+    found = damp_unevenness(change, np.float32(0.5) + tilt(0.2) + waves(0.08), disc(), 0.02)
+    assert np.abs((found - change)[inside].mean(0)).max() < 2e-3
+
+
 def test_of_the_smooth_part_each_principal_component_of_the_colour_is_damped_by_itself() -> None:
     inside = disc().mask
     gray = tilt(0.2)
@@ -118,8 +194,7 @@ def test_without_an_error_nothing_is_damped_and_with_a_great_one_all_of_it() -> 
     left = damp_unevenness(change, picture(), disc(), 10)
     # what the smoothing's mean of a slope lacks beside the edge is not smooth enough to be taken
     assert np.std(left[inside]) < 0.25 * np.std(change[inside])
-    deep = disc().mask & np.roll(disc().mask, 40, 1) & np.roll(disc().mask, -40, 1)
-    assert np.std(left[deep]) < 0.06 * np.std(change[deep])
+    assert np.std(left[DEEP]) < 0.06 * np.std(change[DEEP])
 
 
 def test_the_input_is_not_changed() -> None:
@@ -164,6 +239,8 @@ def test_small_and_flat_pictures_come_back_finite(shape: tuple[int, int]) -> Non
     field = Field(mask=np.ones(shape, bool))
     flat, change = np.full((*shape, 3), 0.5, np.float32), np.full((*shape, 3), 0.1, np.float32)
     assert np.allclose(damp_unevenness(change, flat, field, 0.02), change, atol=1e-6)
+    noisy = flat + np.random.default_rng(0).normal(0, 1e-3, flat.shape).astype(np.float32)
+    assert np.abs(damp_unevenness(change, noisy, field, 0.02) - change).max() < 1e-3
     uneven = change + np.linspace(-0.2, 0.2, shape[1], dtype=np.float32)[None, :, None]
     found = damp_unevenness(uneven, flat, field, 10)  # all that is smooth
     assert np.isfinite(found).all()

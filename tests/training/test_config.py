@@ -289,6 +289,6 @@ def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
 
 
 def test_spots_and_a_teacher_do_not_go_together() -> None:
-    table = {"name": "run", "simulated": {"teacher": "strong10-skip", "camera": {"spots": 0.3}}}
+    table = {"name": "run", "simulated": {"teacher": "strong11-skip", "camera": {"spots": 0.3}}}
     with pytest.raises(SettingsError, match=r"\[simulated\.camera\]: spots: found 0\.3 with a teacher, expected 0"):
         settings_from(table, "run.toml")

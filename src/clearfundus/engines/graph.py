@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearfundus.engines.kernels import SQUARE, Kernel, enlarging_kernel, square_kernel
+from clearfundus.engines.kernels import SQUARE, Kernel, Weight, enlarging_kernel, square_kernel
 from clearfundus.errors import WeightsError
 from clearfundus.pretrained.reading import Arrays
 from clearfundus.pretrained.shape import GeneratorSettings
@@ -179,13 +179,13 @@ class _Layers:
         return [self._widened(f"{name}.weight", weight), self._widened(f"{name}.bias", bias)]
 
     def _four_at_once(
-        self, name: str, shape: tuple[int, int, int], make_kernel: Callable[[Kernel], Kernel]
+        self, name: str, shape: tuple[int, int, int], make_kernel: Callable[[Weight], Kernel]
     ) -> list[str]:
         weight, bias = self._take(name, shape, shape[0])
         kernel, biases = make_kernel(weight), np.tile(bias.astype(np.float32), len(SQUARE))
         return [self._constant(f"{name}.weight", kernel), self._constant(f"{name}.bias", biases)]
 
-    def _take(self, name: str, shape: tuple[int, int, int], channels: int) -> list[Any]:
+    def _take(self, name: str, shape: tuple[int, int, int], channels: int) -> list[Weight]:
         """Return a layer's weight and bias, of the shapes that are expected."""
         expected = {f"{name}.weight": (*shape, shape[2]), f"{name}.bias": (channels,)}
         for key, needed in expected.items():

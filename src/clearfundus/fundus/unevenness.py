@@ -10,7 +10,11 @@ and one offset for each channel at each scale. What a change does beyond these i
 - of the middle scales, wider than vessels are sharpened but finer than light varies, all of it: under thin haze a
   network errs there by more than it corrects.
 
-What is finer than `SCALES` is not touched, nor what the gains and offsets explain.
+The gains tell of an error as well. A network that sees little of the retina takes the contrast of wide structures for
+that of a veil, and restores less of it than of narrow ones, where haze takes the same of both: so the smooth part is
+raised half of the way to the middle scales' gain, on a logarithmic scale, but no channel until it is black or white.
+
+What is finer than `SCALES` is not touched, nor is the mean.
 """
 
 from itertools import pairwise
@@ -30,6 +34,13 @@ SCALES = (0.05, 0.02, 0.008)
 part; between two neighbours lies a middle scale."""
 WHOLLY_INSIDE = 0.999
 """Share of a sample that lies in the field from which it counts; the largest share does, where none is so large."""
+GREATEST_RAISE = 1.25
+"""Of the smooth part: what unevenness is left there is raised with it. This and the half of the way were chosen on
+photographs held out from training, see docs/decisions/0025."""
+LEAST_GAIN = 0.1
+"""Of the result over the picture, at one scale: a weaker or inverted one is none to compare with."""
+LEAST_SWING = 1e-6
+"""Of the smooth part, on the scale [0, 1]: below it there is nothing to raise."""
 LEAST_POWER = 1e-8
 """Of the picture at one scale, on the scale [0, 1]: below it there is nothing that a gain could explain."""
 
@@ -38,7 +49,7 @@ Plane = NDArray[np.float32]
 
 
 def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float) -> Pixels:
-    """Return a change without what is uneven in it and cannot be trusted.
+    """Return a change without what is uneven in it and cannot be trusted, its smooth part raised to its middle scales.
 
     Args:
         change: (H, W, 3), what is to be added to the picture.
@@ -57,10 +68,17 @@ def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float)
     grid = [max(1, round(side * share)) for side in field.mask.shape]
     inside = _samples_inside(field, grid)
     light, made = (_at_each_scale(_reduced(one, grid), share * field.diameter, inside) for one in (picture, change))
-    smooth_part = _unexplained(made[0] - made[0][inside].mean(0), light[0] - light[0][inside].mean(0), inside)
-    excess = smooth_part - _wiener(smooth_part, inside, error)
+    mean_light, mean_made = light[0][inside].mean(0), made[0][inside].mean(0)
+    smooth_light, smooth_made = light[0] - mean_light, made[0] - mean_made
+    gain = _gain(smooth_made, smooth_light, inside)
+    explained = gain * smooth_light
+    wanted = smooth_light + explained + _wiener(smooth_made - explained, inside, error)
+    raised = _raise(gain, _gain(made[-1] - made[0], light[-1] - light[0], inside))
+    raised = np.minimum(raised, _room(wanted[inside], mean_light + mean_made))
+    excess = smooth_made - (raised * wanted - smooth_light)
     for (wide_made, narrow_made), (wide_light, narrow_light) in zip(pairwise(made), pairwise(light), strict=True):
-        excess += _unexplained(narrow_made - wide_made, narrow_light - wide_light, inside)
+        middle_made, middle_light = narrow_made - wide_made, narrow_light - wide_light
+        excess += middle_made - _gain(middle_made, middle_light, inside) * middle_light
     enlarged = cv2.resize(excess, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.subtract(change, enlarged, dst=enlarged), np.float32)
 
@@ -79,11 +97,24 @@ def _at_each_scale(plane: Plane, diameter: float, inside: Mask) -> list[Plane]:
     return [smooth(plane, scale * diameter, inside) for scale in SCALES]
 
 
-def _unexplained(made: Plane, light: Plane, inside: Mask) -> Plane:
-    """Return `made` less the least-squares gain of each channel times `light`, both of one scale and of mean 0."""
+def _gain(made: Plane, light: Plane, inside: Mask) -> NDArray[np.float32]:
+    """Return the least-squares gain of each channel, (3,), by which `light` makes `made`; both of mean 0."""
     power = np.maximum((light[inside].astype(np.float64) ** 2).mean(0), LEAST_POWER)
-    gain = (light[inside].astype(np.float64) * made[inside]).mean(0) / power
-    return np.asarray(made - gain * light, np.float32)
+    return np.asarray((light[inside].astype(np.float64) * made[inside]).mean(0) / power, np.float32)
+
+
+def _raise(gain: NDArray[np.float32], middle: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return by what the smooth part of the result is to be multiplied, (3,), given the gains of the change."""
+    result, wanted = 1 + gain, 1 + middle
+    comparable = np.minimum(result, wanted) >= LEAST_GAIN
+    ratio = np.divide(wanted, result, out=np.ones_like(result), where=comparable)
+    return np.clip(np.sqrt(ratio), 1, GREATEST_RAISE)
+
+
+def _room(samples: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return by what samples of mean 0, (N, 3), can be multiplied, 1 at least, to stay in [0, 1] with their mean."""
+    darkest, brightest = (np.maximum(end, LEAST_SWING) for end in (-samples.min(0), samples.max(0)))
+    return np.asarray(np.maximum(np.minimum(mean / darkest, (1 - mean) / brightest), 1), np.float32)
 
 
 def _wiener(part: Plane, inside: Mask, error: float) -> Plane:

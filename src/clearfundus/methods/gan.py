@@ -2,7 +2,7 @@
 
 A network knows the scale it was trained at, so it is shown the retina at that field diameter; the *change* it
 makes is enlarged and added to the full-size photograph, whose own fine detail and resolution stay. `size` names other
-ways. Weights may say how far what they do to light at large can be trusted; it is damped accordingly.
+ways. Weights may say how far what they do to light at large can be trusted; it is damped and raised accordingly.
 """
 
 from typing import TYPE_CHECKING, Literal
