@@ -28,7 +28,7 @@ from clearfundus.quality.contrast import tenengrad
 from clearfundus.quality.psnr import psnr
 from clearfundus.quality.ssim import ssim
 
-SIZES: Sequence[Size] = ("change", "guided", 768, "native")
+SIZES: Sequence[Size] = ("change", "guided", 512, "native")
 DEGRADATIONS = (("cataract", 0.6), ("arcnet", 0.5), ("focus", 0.5))  # model, severity
 GREATEST_ENLARGEMENT = 1.25
 LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float64)
@@ -45,7 +45,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, help="folder as for clearfundus evaluate")
     parser.add_argument("--diameters", type=int, nargs="+", default=[1000, 2000, 3500])
     parser.add_argument("--degradations", nargs="+", default=[model for model, _ in DEGRADATIONS])
-    parser.add_argument("--sizes", nargs="+", default=[str(size) for size in SIZES])
+    names = [str(size) for size in SIZES]
+    parser.add_argument("--sizes", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
