@@ -20,7 +20,7 @@ from engine_ways import ONE_PASS, ONE_PASS_BF16, OPENVINO_BF16, PLAIN, STRIPS, W
 from machine import Watch, describe_machine
 
 from clearfundus.engines.weights import EngineWeights
-from clearfundus.methods.engine import PACKAGES, load_model
+from clearfundus.methods.engine import LARGEST_ONE_PASS, PACKAGES, load_model
 from clearfundus.networks.budget import available_bytes
 from clearfundus.networks.device import has_bf16
 from clearfundus.networks.generator import Generator, GeneratorSettings
@@ -85,7 +85,8 @@ def sides_of(quick: bool, large: bool) -> tuple[Sequence[int], Sequence[int]]:
     """Return the sides of the pictures for the shipped weights, and for the paper's shape, eight times as costly."""
     if quick:
         return (SIDE,), (SIDE,)
-    return ((512, 1024, 2048, 4096), (512, 1024, 2048, 4096)) if large else ((512, 1024, 2048), (512, 1024))
+    shipped = 512, 768, 1024, 2048
+    return ((*shipped, 4096), (512, 1024, 2048, 4096)) if large else (shipped, (512, 1024))
 
 
 def draw_paper(folder: Path) -> str:
@@ -166,8 +167,7 @@ def packages_of(engine: str) -> tuple[str, ...]:
 def chosen_ways(case: Case) -> tuple[str, ...]:
     """Return the ways that the package takes by itself: with `--precision fp32`, and with the precision left to it."""
     in_fp32 = ONE_PASS if plan_rows(case.demand, CPU, None) is None else STRIPS
-    diameter = load_weights(case.weights).diameter
-    model = load_model(case.weights, device="cpu", precision="auto", one_pass=case.side <= diameter)
+    model = load_model(case.weights, device="cpu", precision="auto", one_pass=case.side <= LARGEST_ONE_PASS)
     if model.precision != "bf16" or in_fp32 == STRIPS:
         return (in_fp32,)
     return in_fp32, OPENVINO_BF16 if isinstance(model, EngineWeights) else ONE_PASS_BF16

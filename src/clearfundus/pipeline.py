@@ -19,7 +19,7 @@ from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field, put_back
 from clearfundus.methods import EXTRAS, METHODS, Method
 from clearfundus.methods.checks import require_extra
-from clearfundus.methods.engine import load_model
+from clearfundus.methods.engine import LARGEST_ONE_PASS, load_model
 from clearfundus.methods.gan import Size, check_size, describe_gan
 from clearfundus.photo import Photo
 
@@ -113,7 +113,8 @@ def prepare_method(  # noqa: PLR0913 - one argument a choice
     if "model" in inspect.signature(METHODS[method]).parameters:
         if size is not None:
             check_size(size)
-        one_pass = memory_limit is None and size in (None, "change", "guided")
+        small = size in (None, "change", "guided") or (isinstance(size, int) and size <= LARGEST_ONE_PASS)
+        one_pass = small and memory_limit is None
         model = load_model(weights, engine=engine, device=device, precision=precision, one_pass=one_pass)
         prepared = _prepare_network(method, model, size, values)
         return prepared if memory_limit is None else prepared.within(memory_limit)

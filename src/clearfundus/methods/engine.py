@@ -29,6 +29,9 @@ ENGINES = "auto", "torch", "onnxruntime", "openvino"
 """Names that `choose_engine` takes."""
 PRECISIONS = "auto", "fp32", "bf16"
 """Names that `load_model` takes."""
+LARGEST_ONE_PASS = 1024
+"""Field diameter in pixels up to which OpenVINO, which knows no strips, is taken unasked: it holds .6 GiB there with a
+network of the paper's shape. See docs/decisions/0026."""
 TRIAL_SIDE = 190
 """Of the drawn photograph on which bf16 is compared with fp32, in pixels; no multiple of 4."""
 MOST_DIFFERENCE = 1.5 / 255
