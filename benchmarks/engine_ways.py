@@ -147,7 +147,7 @@ class Way(NamedTuple):
 
 
 PLAIN, ONE_PASS, ONE_PASS_BF16, STRIPS = "plain eager loop", "one pass", "one pass, bf16", "strips"
-OPENVINO_BF16 = "OpenVINO, bf16"
+OPENVINO, OPENVINO_BF16 = "OpenVINO", "OpenVINO, bf16"
 WAYS: Mapping[str, Way] = MappingProxyType(
     {
         PLAIN: Way(plain_loop, "fp32", "torch"),
@@ -155,7 +155,7 @@ WAYS: Mapping[str, Way] = MappingProxyType(
         ONE_PASS_BF16: Way(one_pass_bf16, "bf16", "torch"),
         STRIPS: Way(in_strips, "fp32", "torch"),
         "ONNX Runtime": Way(by_onnx_runtime, "fp32", "onnxruntime"),
-        "OpenVINO": Way(by_openvino, "fp32", "openvino"),
+        OPENVINO: Way(by_openvino, "fp32", "openvino"),
         OPENVINO_BF16: Way(by_openvino_bf16, "bf16", "openvino"),
     }
 )

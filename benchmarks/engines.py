@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from engine_rates import SIDE, measure_in_own_process, seconds_alone
 from engine_turns import MOST_SECONDS, REPEATS, Limits, Runner, run_in_turn
-from engine_ways import ONE_PASS, ONE_PASS_BF16, OPENVINO_BF16, PLAIN, STRIPS, WAYS
+from engine_ways import ONE_PASS, ONE_PASS_BF16, OPENVINO, OPENVINO_BF16, PLAIN, STRIPS, WAYS
 from machine import Watch, describe_machine
 
 from clearfundus.engines.weights import EngineWeights
@@ -168,9 +168,11 @@ def chosen_ways(case: Case) -> tuple[str, ...]:
     """Return the ways that the package takes by itself: with `--precision fp32`, and with the precision left to it."""
     in_fp32 = ONE_PASS if plan_rows(case.demand, CPU, None) is None else STRIPS
     model = load_model(case.weights, device="cpu", precision="auto", one_pass=case.side <= LARGEST_ONE_PASS)
+    if isinstance(model, EngineWeights):
+        return in_fp32, OPENVINO_BF16 if model.precision == "bf16" else OPENVINO
     if model.precision != "bf16" or in_fp32 == STRIPS:
         return (in_fp32,)
-    return in_fp32, OPENVINO_BF16 if isinstance(model, EngineWeights) else ONE_PASS_BF16
+    return in_fp32, ONE_PASS_BF16
 
 
 def describe(case: Case, runner: Runner, plain: Runner | None, first: float, chosen: bool) -> str:

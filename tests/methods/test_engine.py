@@ -166,9 +166,17 @@ def test_openvino_is_left_where_a_cuda_device_may_be(tiny_weights: Path, monkeyp
 
 
 @pytest.mark.usefixtures("openvino_with_bf16")
-def test_weights_that_do_not_bear_bf16_stay_with_torch(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_bear_bf16_with_torch_alone_go_there_and_with_neither_stay_in_fp32(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("clearfundus.methods.engine.MOST_DIFFERENCE", 0)
-    assert isinstance(prepare_method("gan", weights=tiny_weights, precision="auto").weights, LoadedWeights)
+    found = prepare_method("gan", weights=tiny_weights, precision="auto").weights
+    assert isinstance(found, EngineWeights)
+    assert (found.engine, found.precision) == ("openvino", "fp32")
+    monkeypatch.setattr("clearfundus.networks.device.has_bf16", lambda device: True)
+    found = prepare_method("gan", weights=tiny_weights, precision="auto").weights
+    assert isinstance(found, LoadedWeights)
+    assert found.precision == "bf16"
     with pytest.raises(SettingsError, match="precision bf16: with these weights found a difference of"):
         load_model(tiny_weights, engine="openvino", precision="bf16")
 

@@ -89,8 +89,8 @@ def load_model(
     """Load an enhancer onto an engine.
 
     Engine and precision both "auto", and `one_pass`: OpenVINO in bf16 where it is installed, the processor has bf16,
-    the weights bear it and no CUDA device would be used, for that is the fastest way on a processor. See
-    docs/decisions/0011.
+    the weights bear it and no CUDA device would be used, for that is the fastest way on a processor; there, weights
+    that bear bf16 with neither of the two go to OpenVINO in fp32. See docs/decisions/0011 and 0026.
 
     Args:
         weights: A name of `shipped_weights()`, a weights file, an exported file (.onnx, .xml), or None for the default.
@@ -108,10 +108,10 @@ def load_model(
     """
     check_choice("precision", precision, PRECISIONS)
     chosen = choose_engine(engine, weights, device)
-    if one_pass and (engine, precision) == ("auto", "auto") and _suits_openvino(weights, device):
-        fastest = _try_openvino(weights)
-        if fastest is not None:
-            return fastest
+    by_itself = one_pass and (engine, precision) == ("auto", "auto") and _suits_openvino(weights, device)
+    fastest = _try_openvino(weights) if by_itself else None
+    if fastest is not None and fastest.precision == "bf16":
+        return fastest
     if chosen == "openvino":
         return _load_openvino(weights, precision)
     if chosen == "onnxruntime":
@@ -124,7 +124,10 @@ def load_model(
     from clearfundus.networks.weights import load_weights
 
     loaded = load_weights(weights, device=choose_device(device))
-    return loaded if precision == "fp32" else _settle(loaded, "bf16" if precision == "bf16" else "auto")
+    if precision == "fp32":
+        return loaded
+    settled = _settle(loaded, "bf16" if precision == "bf16" else "auto")
+    return settled if fastest is None or settled.precision == "bf16" else fastest
 
 
 def run_model(model: "LoadedWeights | EngineWeights", pixels: Pixels, memory_limit: int | None = None) -> Pixels:
@@ -171,11 +174,10 @@ def _suits_openvino(weights: str | Path | None, device: str) -> bool:
 
 
 def _try_openvino(weights: str | Path | None) -> EngineWeights | None:
-    """Return the weights on OpenVINO in bf16; None where that is not to be had."""
+    """Return the weights on OpenVINO, in bf16 if they bear it; None where the processor has none, or OpenVINO fails."""
     try:
         if openvino_runtime.has_bf16():
-            loaded = _load_openvino(weights, "auto")
-            return loaded if loaded.precision == "bf16" else None
+            return _load_openvino(weights, "auto")
     except (ImportError, WeightsError):  # a broken OpenVINO, or weights that any engine will refuse, by their name
         return None
     return None
