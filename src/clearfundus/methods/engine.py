@@ -31,7 +31,7 @@ PRECISIONS = "auto", "fp32", "bf16"
 """Names that `load_model` takes."""
 LARGEST_ONE_PASS = 1024
 """Field diameter in pixels up to which OpenVINO, which knows no strips, is taken unasked: it holds .6 GiB there with a
-network of the paper's shape. See docs/decisions/0026."""
+network of the paper's shape in bf16, .9 in fp32. See docs/decisions/0026."""
 TRIAL_SIDE = 190
 """Of the drawn photograph on which bf16 is compared with fp32, in pixels; no multiple of 4."""
 MOST_DIFFERENCE = 1.5 / 255
@@ -109,9 +109,9 @@ def load_model(
     check_choice("precision", precision, PRECISIONS)
     chosen = choose_engine(engine, weights, device)
     by_itself = one_pass and (engine, precision) == ("auto", "auto") and _suits_openvino(weights, device)
-    fastest = _try_openvino(weights) if by_itself else None
-    if fastest is not None and fastest.precision == "bf16":
-        return fastest
+    on_openvino = _try_openvino(weights) if by_itself else None
+    if on_openvino is not None and on_openvino.precision == "bf16":
+        return on_openvino
     if chosen == "openvino":
         return _load_openvino(weights, precision)
     if chosen == "onnxruntime":
@@ -127,7 +127,7 @@ def load_model(
     if precision == "fp32":
         return loaded
     settled = _settle(loaded, "bf16" if precision == "bf16" else "auto")
-    return settled if fastest is None or settled.precision == "bf16" else fastest
+    return settled if on_openvino is None or settled.precision == "bf16" else on_openvino
 
 
 def run_model(model: "LoadedWeights | EngineWeights", pixels: Pixels, memory_limit: int | None = None) -> Pixels:
