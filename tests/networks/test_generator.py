@@ -191,3 +191,18 @@ def test_the_gradient_is_the_slope_in_channels_last_layout_for_one_picture_and_f
             weight[here] += step
         slope = (above - below).item() / (2 * step)
         assert weight.grad[here].item() == pytest.approx(slope, rel=1e-3, abs=1e-9)
+
+
+@pytest.mark.parametrize("norm", ["instance", "none"])
+def test_a_bias_is_trained_where_no_norm_takes_it_away(norm: str) -> None:
+    network, x = seeded(width=4, blocks=1, norm=norm), picture()
+    before = network(x)
+    for name, bias in network.named_parameters():
+        if not name.endswith("bias"):
+            continue
+        with torch.no_grad():
+            bias += 0.5
+        matters = not torch.allclose(network(x), before, atol=1e-4)
+        assert bias.requires_grad is matters, name
+        with torch.no_grad():
+            bias -= 0.5

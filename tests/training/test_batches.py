@@ -79,6 +79,18 @@ def test_a_simulated_batch_holds_clear_photographs_and_their_copies_only() -> No
     assert [sorted(epoch) for epoch in np.array(seen).reshape(3, 7).tolist()] == [list(CLEAR)] * 3
 
 
+def test_several_squares_may_come_from_each_photograph_whose_turn_it_is() -> None:
+    haze = {"untouched": 0.0, "noise": 0.0, "light": 0.0, "blur": [0.0, 0.0]}
+    settings = tiny_settings(simulated={"steps": 5, "batch": 6, "squares": 3, "degrade": haze}, loss={"simulated": 1})
+    with opened(settings) as batches:
+        for step in range(5):
+            batch = batches.at(step)
+            turn = [100 + one for one in sample_indices(7, 2 * step, 2, settings.seed, "simulated")]
+            assert levels(batch.truth) == [turn[0]] * 3 + [turn[1]] * 3
+            assert len(batch.degraded) == 6
+        assert len(batches.at(5).truth) == settings.unpaired.batch  # beside the paper's losses one of each
+
+
 def test_the_second_stage_starts_its_sequence_at_the_beginning() -> None:
     settings = tiny_settings(simulated={"steps": 3})
     with opened(settings) as batches:

@@ -151,6 +151,7 @@ def test_an_unknown_missing_or_mistyped_setting_is_refused(table: dict[str, obje
         ("generator.leak", 1.0, "a value in [0, 1)"),
         ("discriminator.width", 0, "1 or more"),
         ("simulated.batch", 0, "1 or more"),
+        ("simulated.squares", 0, "1 or more"),
         ("simulated.steps", -1, "0 or more"),
         ("simulated.scales", 0, "a whole number from 1 to 8"),
         ("simulated.scales", 9, "a whole number from 1 to 8"),
@@ -286,6 +287,13 @@ def test_a_missing_or_broken_file_is_refused(content: bytes | None, message: str
 def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no readable TOML file"):
         read_settings(tmp_path)
+
+
+def test_the_squares_of_a_photograph_must_divide_the_batch() -> None:
+    table = {"name": "run", "simulated": {"batch": 6, "squares": 4}}
+    with pytest.raises(SettingsError, match=r"\[simulated\]: squares: found 4 .* in a batch of 6, expected a divisor"):
+        settings_from(table, "run.toml")
+    assert settings_from({"name": "run", "simulated": {"batch": 6, "squares": 3}}, "run.toml").simulated.squares == 3
 
 
 def test_spots_and_a_teacher_do_not_go_together() -> None:

@@ -14,7 +14,7 @@ from clearfundus.training import data
 from clearfundus.training.config import DataSettings, SimulatedSettings
 from clearfundus.training.data import (
     Specimen,
-    cut_degraded_pair,
+    cut_degraded_pairs,
     cut_square,
     jitter_gain,
     list_photographs,
@@ -250,13 +250,15 @@ def test_the_corners_are_drawn_evenly() -> None:
     assert np.abs(np.std(drawn, axis=0) - spread).max() < 0.15 * spread.max()
 
 
-def test_a_degraded_pair_is_the_same_square_of_both() -> None:
+def test_degraded_pairs_are_the_same_squares_of_both() -> None:
     # nothing but haze of one transmission and one veil: degraded = clear * t + veil * (1 - t), pixel by pixel
     haze = DegradeSettings(transmission=(0.5, 0.5), blur=(0, 0), light=0, noise=0, untouched=0)
     settings = SimulatedSettings(degrade=haze)
     specimen, random = mapped(), np.random.default_rng(0)
-    for _ in range(10):
-        degraded, clear = cut_degraded_pair(specimen, 64, settings, random)
+    pairs = [pair for count in (1, 3, 6) for pair in cut_degraded_pairs(specimen, 64, count, settings, random)]
+    assert len(pairs) == 10
+    assert len({clear.tobytes() for _, clear in pairs}) == 10  # each from a place of its own
+    for degraded, clear in pairs:
         veil = (degraded - 0.5 * clear) / 0.5
         assert np.abs(veil - veil[0, 0]).max() < 1e-5
         assert clear.std() > 0.1
@@ -265,7 +267,7 @@ def test_a_degraded_pair_is_the_same_square_of_both() -> None:
 
 def test_an_untouched_pair_is_twice_the_same_square() -> None:
     settings = SimulatedSettings(degrade=DegradeSettings(untouched=1))
-    degraded, clear = cut_degraded_pair(mapped(), 64, settings, np.random.default_rng(0))
+    ((degraded, clear),) = cut_degraded_pairs(mapped(), 64, 1, settings, np.random.default_rng(0))
     assert np.array_equal(degraded, clear)
 
 

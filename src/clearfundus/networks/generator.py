@@ -82,6 +82,8 @@ class Generator(nn.Module):
         draw_weights(self)
         if norm == "none":
             self._draw_without_norm()
+        else:
+            self._fix_biases_before_norms()
         if settings.skip:
             with torch.no_grad():
                 self.head.weight.mul_(SKIP_HEAD_SCALE)
@@ -95,6 +97,12 @@ class Generator(nn.Module):
             for name, weight in self.bottleneck.named_parameters():
                 if name.endswith("body.3.weight"):  # the second convolution of each block
                     weight.mul_(RESIDUAL_SCALE)
+
+    def _fix_biases_before_norms(self) -> None:
+        """Train no bias that a norm takes away again: its gradient is 0 but for rounding, and is not quick to find."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer is not self.head and layer.bias is not None:
+                layer.bias.requires_grad_(False)
 
     def forward(self, picture: Tensor) -> Tensor:
         """Translate pictures.

@@ -11,7 +11,7 @@ import torch
 from clearfundus.cores import count_cores
 from clearfundus.photo import Pixels
 from clearfundus.training.config import RunSettings
-from clearfundus.training.data import Specimen, cut_degraded_pair, cut_square, jitter_gain, shrink, source_of, stack
+from clearfundus.training.data import Specimen, cut_degraded_pairs, cut_square, jitter_gain, shrink, source_of, stack
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.schedule import random_at, sample_indices, stage_at
 from clearfundus.training.step import Batch
@@ -89,7 +89,7 @@ class Batches:
         settings = self.settings
         random = random_at(settings.seed, "batch", step, self.ranks.rank)
         if stage_at(settings, step) == "simulated":
-            degraded, truth = self._pairs(step, settings.simulated.batch, random)
+            degraded, truth = self._pairs(step, settings.simulated.batch, settings.simulated.squares, random)
             real = self._cut(self.photographs.blurry, "blurry", step, settings.simulated.real, random)
             degraded, truth = degraded + real, truth + real  # the teacher's output will take the truth's place
             return self._batch([], [], jitter_gain(degraded + truth, settings.data.gain_jitter, random), None)
@@ -99,7 +99,7 @@ class Batches:
         clear = self._cut(self.photographs.clear, "clear", start, size, random)
         pairs: list[Pixels] = []
         if settings.loss.simulated > 0:
-            degraded, truth = self._pairs(step, size, random)
+            degraded, truth = self._pairs(step, size, 1, random)
             pairs = degraded + truth
         # one gain for all: it must not tell the two sides apart
         squares = jitter_gain(blurry + clear + pairs, settings.data.gain_jitter, random)
@@ -134,11 +134,14 @@ class Batches:
         drawn = (shrink(specimens[i], data, random) for i in self._indices(specimens, start, size, side))
         return [cut_square(one, data.crop, random) for one in drawn]
 
-    def _pairs(self, step: int, size: int, random: np.random.Generator) -> tuple[list[Pixels], list[Pixels]]:
-        clear, settings = self.photographs.clear, self.settings
+    def _pairs(
+        self, step: int, size: int, squares: int, random: np.random.Generator
+    ) -> tuple[list[Pixels], list[Pixels]]:
+        clear, data, simulated = self.photographs.clear, self.settings.data, self.settings.simulated
         made = [
-            cut_degraded_pair(shrink(clear[i], settings.data, random), settings.data.crop, settings.simulated, random)
-            for i in self._indices(clear, step, size, "simulated")
+            pair
+            for i in self._indices(clear, step, size // squares, "simulated")
+            for pair in cut_degraded_pairs(shrink(clear[i], data, random), data.crop, squares, simulated, random)
         ]
         return [degraded for degraded, _ in made], [truth for _, truth in made]
 

@@ -96,6 +96,7 @@ class SimulatedSettings:
     Attributes:
         steps: Iterations; 0 leaves the stage out.
         batch: Squares in an iteration, on each process.
+        squares: How many of them are cut from each degraded photograph; many take less time and see fewer degradations.
         learning_rate: Adam's rate, constant over the first half, then linear to 0.
         gradient: Weight of the L1 of the gradients beside the L1 of the pixels.
         scales: At how many scales, each half the one before, the gradients are compared; 2 pixels must be left.
@@ -109,6 +110,7 @@ class SimulatedSettings:
 
     steps: int = 0
     batch: int = 2
+    squares: int = 1
     learning_rate: float = 2e-4
     gradient: float = 2.0
     scales: int = 1

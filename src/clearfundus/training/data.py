@@ -137,19 +137,20 @@ def cut_square(specimen: Specimen, side: int, random: np.random.Generator) -> Pi
     return _cut(specimen.pixels, specimen, side, random).astype(np.float32) / np.float32(255)
 
 
-def cut_degraded_pair(
-    specimen: Specimen, side: int, settings: SimulatedSettings, random: np.random.Generator
-) -> tuple[Pixels, Pixels]:
-    """Degrade a clear photograph and cut the same random square from both.
+def cut_degraded_pairs(
+    specimen: Specimen, side: int, count: int, settings: SimulatedSettings, random: np.random.Generator
+) -> list[tuple[Pixels, Pixels]]:
+    """Degrade a clear photograph once and cut random squares, each from the same place of both.
 
     Returns:
-        The degraded and the clear square, each (side, side, 3), float32 in [0, 1].
+        So many times the degraded and the clear square, each (side, side, 3), float32 in [0, 1].
     """
     clear = specimen.pixels.astype(np.float32) / np.float32(255)
     field = Field(mask=specimen.mask)
     degraded, clear = photograph(simulate(clear, field, settings, random), clear, field, settings.camera, random)
-    both = _cut(np.concatenate([degraded, clear], axis=2), specimen, side, random)
-    return both[..., :3], both[..., 3:]
+    both = np.concatenate([degraded, clear], axis=2)
+    cut = (_cut(both, specimen, side, random) for _ in range(count))
+    return [(square[..., :3], square[..., 3:]) for square in cut]
 
 
 def _cut(pixels: NDArray[Value], specimen: Specimen, side: int, random: np.random.Generator) -> NDArray[Value]:

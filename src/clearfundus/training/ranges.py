@@ -58,6 +58,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "simulated.steps": _at_least(0),
         "simulated.scales": Range("a whole number from 1 to 8", lambda value: bool(1 <= value <= 8)),
         "simulated.batch": _at_least(1),
+        "simulated.squares": _at_least(1),
         "simulated.learning_rate": POSITIVE,
         "simulated.gradient": _at_least(0),
         "simulated.blurrer_every": _at_least(0),
@@ -144,6 +145,11 @@ def _check_pairs(settings: "SimulatedSettings", where: str) -> None:
     shares = sum(settings.mix.shares.values())
     if shares > 1 + SHARES_TOLERANCE:
         raise SettingsError(f"{where} [simulated.mix]: found shares of {shares:g} in all, expected 1 at most")
+    if settings.batch % settings.squares:
+        raise SettingsError(
+            f"{where} [simulated]: squares: found {settings.squares} of each photograph in a batch of "
+            f"{settings.batch}, expected a divisor of the batch"
+        )
     if settings.real and not settings.teacher:
         raise SettingsError(f"{where} [simulated]: real: found {settings.real} without teacher, expected 0")
     if settings.camera.spots and settings.teacher:
