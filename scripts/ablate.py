@@ -60,7 +60,8 @@ def main() -> None:
 def read_variant(name: str, seed: int, steps: int) -> RunSettings:
     """Return the base settings with what a variant changes."""
     base, changed = (tomllib.loads((CONFIGS / f"{one}.toml").read_text(encoding="utf-8")) for one in (BASE, name))
-    table = merged(merged(base, changed), {"name": f"ablation-{name}", "seed": seed, "unpaired": {"steps": steps}})
+    own = {"name": f"ablation-{name}", "seed": seed, "data": {"split_seed": seed}}
+    table = merged(merged(base, changed), {**own, "unpaired": {"steps": steps}})
     return settings_from(table, f"{name}.toml")
 
 

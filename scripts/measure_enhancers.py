@@ -35,6 +35,7 @@ from clearfundus.methods.gan import gan
 from clearfundus.networks.weights import load_weights
 from clearfundus.photo import Photo, Pixels
 from clearfundus.pipeline import prepare_method
+from clearfundus.training.config import DataSettings
 from clearfundus.training.data import list_photographs
 from clearfundus.training.schedule import random_at
 from clearfundus.training.split import read_groups, split_by_eye
@@ -42,8 +43,6 @@ from clearfundus.training.validation import answer, rim_change, sharpness
 from clearfundus.vessels.segment import prepare_segmenter
 
 SPLIT = Path(__file__).parents[1] / "configs" / "vessels_split.json"
-SEED, SHARE = 1, 0.05
-"""Of the split, where no run says another."""
 METRICS = ("fniqe", "psnr", "ssim", "psnr_fitted", "ssim_fitted")
 
 
@@ -118,14 +117,16 @@ def _as_method(path: Path) -> Method:
 def find_held_out(
     sides: Mapping[str, Path], groups: Path | None, run: Path | None, most: int | None = None
 ) -> dict[str, list[Path]]:
-    """Return the photographs of each side that a run held out; without a run, those of seed 1 and share 0.05.
+    """Return the photographs of each side that a run held out; without a run, those of the default split.
 
     Raises:
         SettingsError: If the split is not the one that the run's own `settings.json` names.
     """
     recorded = json.loads((run / "settings.json").read_text(encoding="utf-8")) if run else None
-    seed = recorded["settings"]["seed"] if recorded else SEED
-    share = recorded["settings"]["data"]["validation"] if recorded else SHARE
+    data = recorded["settings"]["data"] if recorded else {}
+    # a run from before there was `data.split_seed` split by its own seed
+    seed = data.get("split_seed", recorded["settings"]["seed"]) if recorded else DataSettings().split_seed
+    share = data.get("validation", DataSettings().validation)
     files = {side: list_photographs(folder) for side, folder in sides.items()}
     split = split_by_eye(files, read_groups(groups) if groups else None, share, seed)
     if recorded:

@@ -62,7 +62,7 @@ def script() -> ModuleType:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     place = tmp_path_factory.mktemp("measured")
     made = Run(folder=place / "run", sources=draw_sources(place, COUNT, size=96))
-    settings = tiny_settings(seed=SEED, data={"validation": SHARE}, unpaired={"steps": 1})
+    settings = tiny_settings(data={"validation": SHARE, "split_seed": SEED}, unpaired={"steps": 1})
     list(train(settings, made.sources, made.folder, "cpu"))
     return made
 
@@ -98,6 +98,12 @@ def test_the_split_is_the_one_the_run_recorded_and_another_is_refused(
     assert [len(paths) for paths in fewer.values()] == [2, 2]
     alone = script.find_held_out(run.sides, None, None)
     assert [len(paths) for paths in alone.values()] == [1, 1]  # a share of 0.05 of six
+
+    before = shutil.copytree(run.folder, tmp_path / "before")  # when a run split by its own seed
+    recorded = json.loads((before / "settings.json").read_text())
+    recorded["settings"]["seed"] = recorded["settings"]["data"].pop("split_seed")
+    (before / "settings.json").write_text(json.dumps(recorded))
+    assert script.find_held_out(run.sides, None, before) == run.held_out
 
     more = shutil.copytree(run.sources.clear, tmp_path / "clear")
     write_photo(draw_fundus(96), more / "more.png")

@@ -354,6 +354,18 @@ def all_finite(folder: Path) -> bool:
     return all(bool(torch.isfinite(value).all()) for value in (*tensors, *state.clear_pool, *state.blurry_pool))
 
 
+def test_what_is_held_out_hangs_on_the_seed_of_the_split_and_not_on_the_runs(sources: Sources, tmp_path: Path) -> None:
+    held = []
+    for seed, split_seed in ((1, 1), (2, 1), (1, 3)):
+        settings = tiny_settings(seed=seed, unpaired={"steps": 1}, data={"split_seed": split_seed})
+        folder = tmp_path / f"{seed}_{split_seed}"
+        finish(settings, sources, folder)
+        photographs = json.loads((folder / "settings.json").read_text())["photographs"]
+        held.append({side: parts["held out"] for side, parts in photographs.items()})
+    assert held[0] == held[1]
+    assert held[0] != held[2]
+
+
 @pytest.mark.parametrize(
     "over",
     [

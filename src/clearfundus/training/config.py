@@ -27,12 +27,12 @@ class DataSettings:
         crop: Side in pixels of the squares; a multiple of 4.
         inside: Least share of a square that lies in the field.
         validation: Share of the eyes that is held out.
+        split_seed: Seed of which eyes these are; not the run's, so that runs from one start hold out the same.
         surround: "fill" (reflected retina) or "black" outside the field.
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
-        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each: one that
-            was enlarged to the diameter is soft, and sharp again when made smaller.
+        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each.
         finest: Share of the clear photographs that is trained on, those with the finest detail; see `fineness.py`.
-        extra_times: How often each photograph of `Sources.extra` counts among the clear ones.
+        extra_times: How often each of `Sources.extra` counts among the clear ones.
         extra_diameter: Field diameter that these are scaled to; 0 for `diameter`.
         balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
@@ -41,6 +41,7 @@ class DataSettings:
     crop: int = 256
     inside: float = 0.75
     validation: float = 0.05
+    split_seed: int = 1
     surround: Literal["fill", "black"] = "fill"
     gain_jitter: float = 0.0
     shrink: float = 0.0
@@ -153,16 +154,14 @@ class LossSettings:
     Attributes:
         adversarial: Weight of the least-squares adversarial loss.
         feature: Weight of the feature consistency L_Cfea (eq. 3).
-        image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation; a small
-            value beside `feature` is the anchor against drifting colour.
+        image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation.
         identity: Weight of the identity loss (eq. 4).
-        coarse: Weight of `losses.coarse_loss`, which keeps colour at large. Not in the paper.
-        simulated: Weight of the simulated-pair loss kept up in the unpaired stage. Not in the paper.
+        coarse: Weight of `losses.coarse_loss`; not in the paper.
+        simulated: Weight of the simulated-pair loss in the unpaired stage; not in the paper.
         feature_layers: How many of the discriminator's five convolutions take part, from the first on.
         feature_reduction: "mean" or "sum" over those layers.
         feature_relative: Whether each layer's difference is divided by the norm of the real photograph's features.
-        cycle_noise: Standard deviation, in units of 1/255, of the noise added after 8-bit rounding of the translated
-            picture before it is translated back; 0 leaves both out. It keeps the cycle from hiding a code there.
+        cycle_noise: Standard deviation, in 1/255, of noise added, after rounding, to what goes back; 0 for neither.
     """
 
     adversarial: float = 1.0
@@ -204,8 +203,7 @@ class RunSettings:
         start: Name of shipped weights, or a run's folder, whose generators the run begins with; "" for random ones.
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
-        uneven_error: For use, not for training: the error of what the enhancer does to light at large, by which that is
-            damped; see `fundus/unevenness.py`. 0 leaves the change whole.
+        uneven_error: For use, not for training: see `fundus/unevenness.py`; 0 leaves the change whole.
     """
 
     name: str

@@ -46,6 +46,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
         "data.crop": Range("a multiple of 4, from 64 on", lambda value: bool(value >= 64 and value % 4 == 0)),
         "data.inside": _within(0, 1),
         "data.validation": Range("a value in (0, 0.5]", lambda value: bool(0 < value <= 0.5)),
+        "data.split_seed": _at_least(0),
         "data.gain_jitter": _within(0, 0.5),
         "data.shrink": _within(0, 0.5),
         "data.finest": Range("a value in (0, 1]", lambda value: bool(0 < value <= 1)),

@@ -144,7 +144,7 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
 def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[list[Path], list[Path]]]:
     groups = None if sources.groups is None else read_groups(sources.groups)
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
-    split = split_by_eye(sides, groups, settings.data.validation, settings.seed)
+    split = split_by_eye(sides, groups, settings.data.validation, settings.data.split_seed)
     if sources.extra is None:
         _refuse_settings_of_extra(settings)
         return split
