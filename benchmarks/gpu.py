@@ -30,7 +30,7 @@ from clearfundus.networks.weights import load_weights
 from clearfundus.networks.whole import translate
 
 SIDES, QUICK_SIDES = (512, 1024, 2048, 4096), (512, 1024)
-SHIPPED = "strong11-skip"
+SHIPPED = "strong12-skip"
 WARM_UP, REPEATS, QUICK_REPEATS = 2, 9, 3
 SECONDS_A_ROW = 0.8
 """After this no further repeat is begun, but for a third: so the whole takes less than a minute."""

@@ -297,6 +297,6 @@ def test_the_squares_of_a_photograph_must_divide_the_batch() -> None:
 
 
 def test_spots_and_a_teacher_do_not_go_together() -> None:
-    table = {"name": "run", "simulated": {"teacher": "strong11-skip", "camera": {"spots": 0.3}}}
+    table = {"name": "run", "simulated": {"teacher": "strong12-skip", "camera": {"spots": 0.3}}}
     with pytest.raises(SettingsError, match=r"\[simulated\.camera\]: spots: found 0\.3 with a teacher, expected 0"):
         settings_from(table, "run.toml")
