@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from clearfundus.networks.device import choose_device, has_bf16
-from clearfundus.training.config import RunSettings, read_settings
+from clearfundus.training.config import RunSettings
 from clearfundus.training.distributed import Ranks
+from clearfundus.training.reading import read_settings
 from clearfundus.training.state import Trainer, new_state
 from clearfundus.training.step import Batch
 

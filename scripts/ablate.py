@@ -18,7 +18,8 @@ from enhancer_tables import Values, describe, summarise
 from measure_enhancers import Enhancer, find_held_out, measure_all, prepare_enhancers
 from scipy.stats import t
 
-from clearfundus.training.config import RunSettings, settings_from
+from clearfundus.training.config import RunSettings
+from clearfundus.training.reading import settings_from
 from clearfundus.training.run import Sources, train
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "ablation"

@@ -28,6 +28,7 @@ def test_a_variant_is_named_and_changes_the_base(ablate: ModuleType, name: str) 
     base, variant = (ablate.read_variant(one, seed=3, steps=700) for one in ("feature", name))
     assert isinstance(variant, RunSettings)
     assert (variant.name, variant.seed, variant.unpaired.steps) == (f"ablation-{name}", 3, 700)
+    assert variant.data.split_seed == 3  # each seed has held-out photographs of its own
     changed = [line for line in differences(vars(base), vars(variant), "") if not line.startswith("name")]
     assert bool(changed) == (name != "feature")  # the paper's choice is the base itself
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from clearfundus import Photo, write_photo
-from clearfundus.training.config import RunSettings, settings_from
+from clearfundus.training.config import RunSettings
+from clearfundus.training.reading import settings_from
 from clearfundus.training.run import Sources
 from clearfundus.training.step import Batch
 from drawn import blur_fundus, draw_fundus

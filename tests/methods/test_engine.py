@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from clearfundus import DeviceError, MissingExtraError, SettingsError, enhance, prepare_method
+from clearfundus.engines.openvino_runtime import has_bf16
 from clearfundus.engines.weights import EngineWeights
 from clearfundus.methods.engine import choose_engine, load_model
 from clearfundus.networks.weights import LoadedWeights
+from clearfundus.pretrained import shipped_weights
 from drawn import draw_fundus
 
 
@@ -179,6 +181,17 @@ def test_weights_that_bear_bf16_with_torch_alone_go_there_and_with_neither_stay_
     assert found.precision == "bf16"
     with pytest.raises(SettingsError, match="precision bf16: with these weights found a difference of"):
         load_model(tiny_weights, engine="openvino", precision="bf16")
+
+
+SHIPPED_ENHANCERS = [name for name, weights in shipped_weights().items() if "enhancer" in weights.files]
+
+
+@pytest.mark.parametrize("name", SHIPPED_ENHANCERS)
+def test_every_shipped_enhancer_bears_bf16_with_openvino(name: str) -> None:
+    pytest.importorskip("openvino")
+    if not has_bf16():
+        pytest.skip("OpenVINO finds no bf16 in this processor")
+    assert load_model(name, engine="openvino", precision="bf16").precision == "bf16"  # or it is refused
 
 
 def test_named_bf16_is_refused_where_openvino_finds_none(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 
 from clearfundus.networks.weights_file import hash_tensors
 from clearfundus.training import run
-from clearfundus.training.config import LossSettings, read_settings
+from clearfundus.training.config import LossSettings
 from clearfundus.training.distributed import join_peers
+from clearfundus.training.reading import read_settings
 from clearfundus.training.run import Sources
 from clearfundus.training.state import State, Trainer, new_state
 from clearfundus.training.step import Batch

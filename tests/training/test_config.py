@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from clearfundus import SettingsError
-from clearfundus.training.config import RunSettings, read_settings, settings_from
+from clearfundus.training.config import RunSettings
+from clearfundus.training.reading import read_settings, settings_from
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from clearfundus import load_weights
 from clearfundus.training.checkpoint import list_checkpoints
-from clearfundus.training.config import settings_from
+from clearfundus.training.reading import settings_from
 from clearfundus.training.run import Sources, train
 from tiny_run import tiny_table, write_config
 

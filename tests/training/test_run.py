@@ -193,6 +193,18 @@ def test_a_run_folder_whose_settings_cannot_be_read_is_refused(content: str, sou
         finish(tiny_settings(), sources, tmp_path)
 
 
+def test_a_run_from_before_there_were_some_settings_is_resumed_as_it_was(sources: Sources, tmp_path: Path) -> None:
+    settings = tiny_settings(seed=7, unpaired={"steps": 2}, data={"split_seed": 7})
+    finish(settings, sources, tmp_path)
+    recorded = json.loads((tmp_path / "settings.json").read_text())
+    del recorded["settings"]["data"]["split_seed"], recorded["settings"]["simulated"]["squares"]
+    (tmp_path / "settings.json").write_text(json.dumps(recorded))
+    events = finish(settings, sources, tmp_path)
+    assert [event.kind for event in events if event.kind in ("resumed", "done")] == ["resumed", "done"]
+    with pytest.raises(RunMismatchError, match=r"\(settings\.data\.split_seed: 7 -> 1[;)]"):
+        finish(tiny_settings(seed=7, unpaired={"steps": 2}), sources, tmp_path)
+
+
 def test_a_file_in_place_of_the_run_folder_is_refused(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"file: cannot be made the run folder .*; name another one"):

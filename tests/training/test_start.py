@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from clearfundus import SettingsError, WeightsError, load_weights
+from clearfundus.training.claim import SETTINGS_FILE
 from clearfundus.training.config import RunSettings
-from clearfundus.training.run import SETTINGS_FILE, Sources, train
+from clearfundus.training.run import Sources, train
 from clearfundus.training.start import load_start
 from clearfundus.training.state import new_state
 from clearfundus.training.step import Translator

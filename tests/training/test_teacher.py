@@ -7,10 +7,11 @@ from clearfundus import SettingsError, WeightsError, load_weights
 from clearfundus.networks.generator import Generator, GeneratorSettings
 from clearfundus.networks.weights import save_weights
 from clearfundus.training.batches import Batches, Photographs
-from clearfundus.training.config import RunSettings, settings_from
+from clearfundus.training.config import RunSettings
 from clearfundus.training.data import Specimen, read_specimens
 from clearfundus.training.distributed import Ranks
 from clearfundus.training.losses import simulated_loss
+from clearfundus.training.reading import settings_from
 from clearfundus.training.run import Sources, train
 from clearfundus.training.state import Trainer, new_state
 from clearfundus.training.teacher import load_teacher

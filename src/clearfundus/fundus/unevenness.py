@@ -1,4 +1,4 @@
-"""What is uneven in a change, damped by how far it can be trusted.
+"""What a change does to light at large, damped by how far it can be trusted.
 
 A network sees a part of the retina at a time, and the level of a haze is ambiguous there: what it does is right on the
 whole, and wrong from place to place. Haze and blur are the same over wide areas, so what undoes them is nearly one gain
@@ -14,7 +14,10 @@ The gains tell of an error as well. A network that sees little of the retina tak
 that of a veil, and restores less of it than of narrow ones, where haze takes the same of both: so the smooth part is
 raised half of the way to the middle scales' gain, on a logarithmic scale, but no channel until it is black or white.
 
-What is finer than `SCALES` is not touched, nor is the mean.
+The mean is damped as the smooth part is, by a smaller error: a network takes a clear photograph for a thinly clouded
+one, and a slight change of the mean is more often that than haze.
+
+What is finer than `SCALES` is not touched.
 """
 
 from itertools import pairwise
@@ -37,6 +40,9 @@ WHOLLY_INSIDE = 0.999
 GREATEST_RAISE = 1.25
 """Of the smooth part: what unevenness is left there is raised with it. This and the half of the way were chosen on
 photographs held out from training, see docs/decisions/0025."""
+MEAN_ERROR = 0.5
+"""Error of the mean's change, over all channels together, as a share of the smooth part's. Chosen on photographs held
+out from training, see docs/decisions/0028."""
 LEAST_GAIN = 0.1
 """Of the result over the picture, at one scale: a weaker or inverted one is none to compare with."""
 LEAST_SWING = 1e-6
@@ -49,14 +55,15 @@ Plane = NDArray[np.float32]
 
 
 def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float) -> Pixels:
-    """Return a change without what is uneven in it and cannot be trusted, its smooth part raised to its middle scales.
+    """Return a change without what cannot be trusted in it, its smooth part raised to its middle scales.
 
     Args:
         change: (H, W, 3), what is to be added to the picture.
         picture: (H, W, 3) in [0, 1].
         field: The field; its mask may have another scale than the picture.
         error: Standard deviation of the smooth part's error, on the scale [0, 1], along each principal component of
-            the colour: of the gray, 1.7 times what it is in each channel. At 0 nothing is damped or left out.
+            the colour: of the gray, 1.7 times what it is in each channel; twice that of the mean. At 0 nothing is
+            damped or left out.
 
     Returns:
         (H, W, 3), float32.
@@ -70,12 +77,13 @@ def damp_unevenness(change: Pixels, picture: Pixels, field: Field, error: float)
     light, made = (_at_each_scale(_reduced(one, grid), share * field.diameter, inside) for one in (picture, change))
     mean_light, mean_made = light[0][inside].mean(0), made[0][inside].mean(0)
     smooth_light, smooth_made = light[0] - mean_light, made[0] - mean_made
+    kept_mean = mean_made * _trust(float(mean_made @ mean_made), MEAN_ERROR * error)
     gain = _gain(smooth_made, smooth_light, inside)
     explained = gain * smooth_light
     wanted = smooth_light + explained + _wiener(smooth_made - explained, inside, error)
     raised = _raise(gain, _gain(made[-1] - made[0], light[-1] - light[0], inside))
-    raised = np.minimum(raised, _room(wanted[inside], mean_light + mean_made))
-    excess = smooth_made - (raised * wanted - smooth_light)
+    raised = np.minimum(raised, _room(wanted[inside], mean_light + kept_mean))
+    excess = smooth_made - (raised * wanted - smooth_light) + (mean_made - kept_mean)
     for (wide_made, narrow_made), (wide_light, narrow_light) in zip(pairwise(made), pairwise(light), strict=True):
         middle_made, middle_light = narrow_made - wide_made, narrow_light - wide_light
         excess += middle_made - _gain(middle_made, middle_light, inside) * middle_light
@@ -118,11 +126,13 @@ def _room(samples: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np
 
 
 def _wiener(part: Plane, inside: Mask, error: float) -> Plane:
-    """Multiply each principal component of the colour by `power / (power + error^2)`: a Wiener gain, a little bold.
-
-    Bold, for the error's share is in the component's own power, its mean square, as well.
-    """
+    """Multiply each principal component of the colour by what it can be trusted."""
     samples = part[inside].astype(np.float64)
-    power, components = np.linalg.eigh(samples.T @ samples / len(samples))
-    gains = components * (power / (power + error**2)) @ components.T
+    powers, components = np.linalg.eigh(samples.T @ samples / len(samples))
+    gains = components * [_trust(power, error) for power in powers] @ components.T
     return np.asarray(part @ gains, np.float32)
+
+
+def _trust(power: float, error: float) -> float:
+    """Return the Wiener gain of a part of this mean square, a little bold: the error has its share in it as well."""
+    return power / (power + error**2)

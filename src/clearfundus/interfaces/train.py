@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913 - one argument an option; this is the command line i
         tensorboard: Write the figures for TensorBoard too, to tensorboard/ in the run folder.
         json_: Write one JSON object to standard output at the end.
     """
-    from clearfundus.training.config import read_settings
+    from clearfundus.training.reading import read_settings
     from clearfundus.training.run import Sources, train
 
     started = time.perf_counter()

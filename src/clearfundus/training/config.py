@@ -1,21 +1,12 @@
-"""The settings of a training run: one tree of dataclasses, mirrored by TOML; nothing is coerced, nothing is unknown."""
+"""The settings of a training run: one tree of dataclasses, mirrored by TOML (see `reading.py`)."""
 
-import math
-import tomllib
-import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Literal
 
-from clearfundus.errors import SettingsError
 from clearfundus.fundus.degrade import DegradeSettings
 from clearfundus.networks.device import Precision
 from clearfundus.networks.discriminator import DiscriminatorSettings
 from clearfundus.networks.generator import GeneratorSettings
-from clearfundus.training.ranges import check_ranges
-
-SettingsType = TypeVar("SettingsType")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +18,14 @@ class DataSettings:
         crop: Side in pixels of the squares; a multiple of 4.
         inside: Least share of a square that lies in the field.
         validation: Share of the eyes that is held out.
-        split_seed: Seed of which eyes these are; not the run's, so that runs from one start hold out the same.
+        split_seed: Seed of which eyes these are. It is not the run's, so that runs with other seeds, and those that go
+            on from their weights, hold out the same.
         surround: "fill" (reflected retina) or "black" outside the field.
         gain_jitter: Greatest relative change of each colour channel's gain, drawn alike for both sides.
-        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each.
+        shrink: Greatest share by which a photograph is made smaller before a square is cut, drawn for each: one that
+            was enlarged to the diameter is soft, and sharp again when made smaller.
         finest: Share of the clear photographs that is trained on, those with the finest detail; see `fineness.py`.
-        extra_times: How often each of `Sources.extra` counts among the clear ones.
+        extra_times: How often each photograph of `Sources.extra` counts among the clear ones.
         extra_diameter: Field diameter that these are scaled to; 0 for `diameter`.
         balanced: Whether each source's photographs are drawn equally often; see `data.source_of`.
     """
@@ -154,14 +147,16 @@ class LossSettings:
     Attributes:
         adversarial: Weight of the least-squares adversarial loss.
         feature: Weight of the feature consistency L_Cfea (eq. 3).
-        image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation.
+        image: Weight of the image-level consistency L_C (eq. 2): 10 with `feature` 0 is the paper's ablation; a small
+            value beside `feature` is the anchor against drifting colour.
         identity: Weight of the identity loss (eq. 4).
-        coarse: Weight of `losses.coarse_loss`; not in the paper.
-        simulated: Weight of the simulated-pair loss in the unpaired stage; not in the paper.
+        coarse: Weight of `losses.coarse_loss`, which keeps colour at large. Not in the paper.
+        simulated: Weight of the simulated-pair loss kept up in the unpaired stage. Not in the paper.
         feature_layers: How many of the discriminator's five convolutions take part, from the first on.
         feature_reduction: "mean" or "sum" over those layers.
         feature_relative: Whether each layer's difference is divided by the norm of the real photograph's features.
-        cycle_noise: Standard deviation, in 1/255, of noise added, after rounding, to what goes back; 0 for neither.
+        cycle_noise: Standard deviation, in units of 1/255, of the noise added after 8-bit rounding of the translated
+            picture before it is translated back; 0 leaves both out. It keeps the cycle from hiding a code there.
     """
 
     adversarial: float = 1.0
@@ -199,11 +194,12 @@ class RunSettings:
 
     Attributes:
         name: Name of the weights.
-        seed: Seed of every chance in the run.
+        seed: Seed of every chance in the run but that of what is held out, which is `data.split_seed`.
         start: Name of shipped weights, or a run's folder, whose generators the run begins with; "" for random ones.
         precision: "auto" (bf16 where the device has it), "fp32" or "bf16".
         ema: Decay of the moving average of the generators that is saved.
-        uneven_error: For use, not for training: see `fundus/unevenness.py`; 0 leaves the change whole.
+        uneven_error: For use, not for training: the error of what the enhancer does to light at large, by which that is
+            damped; see `fundus/unevenness.py`. 0 leaves the change whole.
     """
 
     name: str
@@ -224,77 +220,3 @@ class RunSettings:
     def steps(self) -> int:
         """Iterations of both stages."""
         return self.simulated.steps + self.unpaired.steps
-
-
-def read_settings(path: Path | str) -> RunSettings:
-    """Read a run's settings from a TOML file.
-
-    Raises:
-        SettingsError: If the file is missing or no TOML, or a setting is unknown, missing, mistyped or out of range.
-    """
-    path = Path(path)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path}: no readable TOML file: {error}") from error
-    return settings_from(table, path.name)
-
-
-def settings_from(table: Mapping[str, Any], where: str) -> RunSettings:
-    """Build a run's settings from nested tables.
-
-    Args:
-        table: As read from TOML.
-        where: Name of the source, for messages.
-
-    Raises:
-        SettingsError: See `read_settings`.
-    """
-    settings = _build(RunSettings, table, where)
-    check_ranges(settings, where)
-    return settings
-
-
-def _build(kind: type[SettingsType], table: Mapping[str, Any], where: str) -> SettingsType:
-    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
-    types_of = typing.get_type_hints(kind)
-    for key in table:
-        if key not in known:
-            raise SettingsError(f"{where}: unknown setting {key!r}; known: {', '.join(known)}")
-    for key, entry in known.items():
-        if key not in table and entry.default is MISSING and entry.default_factory is MISSING:
-            raise SettingsError(f"{where}: {key}: found none, expected a value of type {types_of[key].__name__}")
-    values = {key: _value(types_of[key], value, where, key) for key, value in table.items()}
-    try:
-        return kind(**values)
-    except SettingsError as error:  # two settings that do not go together
-        raise SettingsError(f"{where}: {error}") from error
-
-
-def _value(kind: Any, value: object, where: str, key: str) -> object:
-    if is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise SettingsError(f"{where}: {key}: found {value!r}, expected a table")
-        inner = f"{where[:-1]}.{key}]" if where.endswith("]") else f"{where} [{key}]"
-        return _build(typing.cast("type[Any]", kind), value, inner)
-    if typing.get_origin(kind) is tuple:
-        parts = typing.get_args(kind)
-        if not isinstance(value, list | tuple) or len(value) != len(parts):
-            raise SettingsError(f"{where}: {key}: found {value!r}, expected {len(parts)} values")
-        return tuple(_value(part, one, where, key) for part, one in zip(parts, value, strict=True))
-    if typing.get_origin(kind) is Literal:
-        choices = typing.get_args(kind)
-        if not any(value == choice and type(value) is type(choice) for choice in choices):  # 4.0 is not 4 here
-            raise SettingsError(f"{where}: {key}: found {value!r}, expected one of {choices}")
-        return value
-    return _plain(kind, value, f"{where}: {key}")
-
-
-def _plain(kind: type[object], value: object, where: str) -> object:
-    if kind is float and type(value) is int:
-        return float(value)  # the same number: 10 for 10.0
-    if type(value) is not kind:
-        raise SettingsError(f"{where}: found {value!r}, expected a value of type {kind.__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise SettingsError(f"{where}: found {value!r}, expected a finite number")
-    return value

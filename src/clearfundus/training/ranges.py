@@ -3,12 +3,10 @@
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from clearfundus.errors import SettingsError
-
-if TYPE_CHECKING:
-    from clearfundus.training.config import DataSettings, RunSettings, SimulatedSettings
+from clearfundus.training.config import DataSettings, RunSettings, SimulatedSettings
 
 GENERATOR_LOSSES = ("adversarial", "feature", "image", "identity", "simulated")
 SHARES_TOLERANCE = 1e-9  # of 0.3 + 0.3 + 0.4
@@ -92,7 +90,7 @@ RANGES: Mapping[str, Range] = MappingProxyType(
 )
 
 
-def check_ranges(settings: "RunSettings", where: str) -> None:
+def check_ranges(settings: RunSettings, where: str) -> None:
     """Refuse settings out of range.
 
     Args:
@@ -123,7 +121,7 @@ def check_ranges(settings: "RunSettings", where: str) -> None:
         raise SettingsError(f"{where} [loss]: found weight 0 for every loss, expected one above 0 to train by")
 
 
-def _check_data(data: "DataSettings", where: str) -> None:
+def _check_data(data: DataSettings, where: str) -> None:
     """Refuse settings of the photographs that do not go together."""
     crop, diameter, shrink = data.crop, data.diameter, data.shrink
     if diameter * (1 - shrink) < crop:
@@ -141,7 +139,7 @@ def _check_data(data: "DataSettings", where: str) -> None:
         )
 
 
-def _check_pairs(settings: "SimulatedSettings", where: str) -> None:
+def _check_pairs(settings: SimulatedSettings, where: str) -> None:
     """Refuse settings of simulated pairs that do not go together."""
     shares = sum(settings.mix.shares.values())
     if shares > 1 + SHARES_TOLERANCE:

@@ -5,20 +5,19 @@ The run is a generator of events; whoever iterates over it draws the progress.
 
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from clearfundus.errors import NonFiniteLossError, PhotoError, RunMismatchError, SettingsError, TrainingError
+from clearfundus.errors import NonFiniteLossError, PhotoError, SettingsError, TrainingError
 from clearfundus.files import write_whole
 from clearfundus.networks.weights import Role, save_weights
 from clearfundus.photo import write_photo
 from clearfundus.training.batches import Batches, Photographs
 from clearfundus.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from clearfundus.training.claim import claim_folder
 from clearfundus.training.config import DataSettings, RunSettings
 from clearfundus.training.data import Specimen, list_photographs, read_specimens
-from clearfundus.training.differences import differences
 from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.fineness import keep_finest
 from clearfundus.training.schedule import stage_at
@@ -28,7 +27,6 @@ from clearfundus.training.state import State, Trainer, new_state
 from clearfundus.training.validation import as_numbers, sample_sheet, validate
 from clearfundus.version import __version__
 
-SETTINGS_FILE = "settings.json"
 LOG_FILE = "log.jsonl"
 SNAPSHOTS = "snapshots"
 """Folder of the weights as they were at each validation, for a checkpoint to be chosen from."""
@@ -94,7 +92,7 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         state = new_state(settings, device, {} if checkpoints else load_start(settings))
         trainer = Trainer(state, settings, device, ranks)
         if ranks.rank == 0:
-            _claim(folder, settings, files)
+            claim_folder(folder, settings, files)
         wait_for_peers(ranks)
         photographs, held_out = yield from _read_all(files, settings)
         if checkpoints:
@@ -159,46 +157,6 @@ def _refuse_settings_of_extra(settings: RunSettings) -> None:
         value = getattr(settings.data, name)
         if value != getattr(DataSettings(), name):
             raise SettingsError(f"data.{name}: found {value} without extra photographs; name their folder, --extra DIR")
-
-
-def _claim(folder: Path, settings: RunSettings, files: Mapping[str, tuple[list[Path], list[Path]]]) -> None:
-    """Make the run folder, or check that it belongs to this very run."""
-    try:
-        (folder / "samples").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"{folder}: cannot be made the run folder ({error}); name another one") from error
-    names = {side: {"training": _names(kept), "held out": _names(held)} for side, (kept, held) in files.items()}
-    description: dict[str, Any] = {"settings": asdict(settings), "photographs": names}
-    description = json.loads(json.dumps(description))  # as it reads back: tuples become lists
-    path = folder / SETTINGS_FILE
-    if not path.exists():
-        write_whole(path, json.dumps(description, indent=1).encode())
-        return
-    try:
-        found = _differences(json.loads(path.read_text(encoding="utf-8")), description)
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise RunMismatchError(f"{path}: cannot be read ({error}), so nobody knows whose run this is") from error
-    if found:
-        raise RunMismatchError(
-            f"{folder}: holds a run that differs ({'; '.join(line[:200] for line in found)}); "
-            "resume it with its own settings and photographs, or name another folder"
-        )
-
-
-def _differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """List the differences of two runs; one more photograph moves many across the split, so all of a side first."""
-    before, now = (
-        {side: sorted(parts["training"] + parts["held out"]) for side, parts in one["photographs"].items()}
-        for one in (found, wanted)
-    )
-    photographs = differences(before, now, "photographs.")
-    if not photographs:
-        photographs = differences(found["photographs"], wanted["photographs"], "photographs.")
-    return differences(found["settings"], wanted["settings"], "settings.") + photographs
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    return [path.name for path in paths]
 
 
 def _read_all(

@@ -59,7 +59,7 @@ def split_by_eye(
         sides: The files of each side.
         groups: File to eye (see `read_groups`); None takes each file for an eye of its own.
         share: Share of each side's eyes to hold out; at least one.
-        seed: Of which eyes these are.
+        seed: Seed of the choice of these eyes.
 
     Returns:
         Side to (training files, validation files); an eye held out of one side is held out of all.
