@@ -1,11 +1,17 @@
 import os
 import stat
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from clearfundus.files import write_whole
+from clearfundus.errors import PhotoReadError, SettingsError
+from clearfundus.evaluation.cases import pictures_by_stem
+from clearfundus.files import files_below, write_whole
+from clearfundus.interfaces.batch import digest_file
+from clearfundus.interfaces.jobs import plan_jobs
+from clearfundus.training.data import list_photographs
 
 
 def test_a_file_holds_what_was_written_and_nothing_else_appears(tmp_path: Path) -> None:
@@ -75,3 +81,44 @@ def test_a_reader_never_sees_a_part_while_writers_fight(tmp_path: Path) -> None:
         seen.add(path.read_bytes())
     assert seen <= set(contents)
     assert [one.name for one in tmp_path.iterdir()] == ["a.bin"]
+
+
+def names(folder: Path, found: Iterable[Path]) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in found]
+
+
+def test_files_below_are_found_in_order_through_links_and_nothing_hidden(tmp_path: Path) -> None:
+    for name in ("a/2.png", "a/.hidden.png", ".git/1.png", "b.txt", "out/3.png", "other/4.png"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    (tmp_path / "in" / "other").rename(tmp_path / "other")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "other")
+    (tmp_path / "in" / "a" / "up").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    folder = tmp_path / "in"
+    assert names(folder, files_below(folder)) == ["a/2.png", "b.txt", "gone.png", "linked/4.png", "out/3.png"]
+    kept = files_below(folder, leave_out=folder / "out")
+    assert names(folder, kept) == ["a/2.png", "b.txt", "gone.png", "linked/4.png"]
+
+
+def test_a_folder_that_cannot_be_opened_is_told_in_place_of_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open.png").touch()
+    listed = Path.iterdir
+
+    def refuse(path: Path) -> Iterator[Path]:
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # rights do not hold back root, who may run the tests
+    assert names(tmp_path, files_below(tmp_path)) == ["closed", "open.png"]
+    assert [job.source.name for job in plan_jobs([tmp_path], tmp_path / "out").jobs] == ["closed", "open.png"]
+    with pytest.raises(PhotoReadError, match="closed: cannot be opened, and what it holds is not known"):
+        digest_file(tmp_path / "closed")
+    for find in (list_photographs, pictures_by_stem):
+        with pytest.raises(SettingsError, match="closed: cannot be opened; check your rights"):
+            find(tmp_path)

@@ -1,11 +1,41 @@
-"""Files that appear whole or not at all."""
+"""Files below a folder; and files that appear whole or not at all."""
 
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 UNFINISHED = ".clearfundus-*.part"
 """Names of files that `write_whole` has begun; one stays where a process was killed."""
+
+
+def files_below(folder: Path, *, leave_out: Path | None = None, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`.
+
+    Links are followed, but to a folder that the link lies in: it would lead round for ever. One that leads nowhere is
+    yielded, too: its file is missing. So is a folder that cannot be opened: its files are not known.
+
+    Args:
+        folder: The folder.
+        leave_out: A folder whose files are left out, or None.
+        above: The folders that it was come by.
+    """
+    above |= {folder.resolve()}
+    try:
+        entries = [(entry, entry.is_dir(), entry.is_file() or entry.is_symlink()) for entry in sorted(folder.iterdir())]
+    except PermissionError:
+        yield folder
+        return
+    left_out = None if leave_out is None else leave_out.resolve()
+    for entry, is_folder, is_file in entries:
+        if entry.name.startswith("."):
+            continue
+        if is_folder:
+            place = entry.resolve()
+            if place not in above and left_out not in {place, *place.parents}:
+                yield from files_below(entry, leave_out=leave_out, above=above)
+        elif is_file:
+            yield entry
 
 
 def write_whole(path: Path, content: bytes) -> None:

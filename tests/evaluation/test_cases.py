@@ -129,6 +129,17 @@ def test_a_pair_without_its_other_photograph_is_named(tmp_path: Path) -> None:
         open_case(only(tmp_path), SIMULATION)
 
 
+@pytest.mark.parametrize("ending", ["_clear", "_clear_native"])
+def test_a_clear_photograph_whose_blurry_one_is_missing_is_named(ending: str, tmp_path: Path) -> None:
+    write(tmp_path / f"eye{ending}.png", draw_fundus(128))
+    write(tmp_path / "eye_Blurry.png", draw_fundus(128))
+    write(tmp_path / "other_blurry.png", draw_fundus(128))
+    cases = {case.photograph: case for case in find_cases({"pairs": tmp_path})}
+    assert list(cases) == ["eye", "other"]
+    with pytest.raises(PhotoReadError, match=rf"eye{ending}\.png: found no eye_blurry beside it; check its name"):
+        open_case(cases["eye"], SIMULATION)
+
+
 def test_a_photograph_without_a_field_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "black.png", cf.Photo(pixels=np.zeros((64, 64, 3), np.float32)))
     with pytest.raises(FieldNotFoundError):

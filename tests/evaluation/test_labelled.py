@@ -58,6 +58,14 @@ def test_a_folder_without_labels_is_refused_with_what_was_expected(tmp_path: Pat
         find_labelled(tmp_path / "none")
 
 
+def test_two_photographs_that_would_have_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("n.jpg", "n_vessels.png", "images/n.jpg", "manual1/n.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(SettingsError, match=r"n\.jpg and .*n\.jpg would both be 'n'; rename or remove one"):
+        find_labelled(tmp_path)
+
+
 def test_only_takes_the_photographs_that_a_file_names_in_its_order(tmp_path: Path) -> None:
     touch(tmp_path, *(f"own/{name}{end}" for name in "abc" for end in (".jpg", "_vessels.png")))
     touch(tmp_path, "other/a.jpg", "other/a_vessels.png")

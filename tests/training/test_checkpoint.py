@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from clearfundus import TrainingError
@@ -81,17 +82,20 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_a_checkpoint_that_was_not_finished_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [OSError, SafetensorError])  # safetensors has an error of its own for a full disk
+def test_a_checkpoint_that_was_not_finished_is_none(
+    kind: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = advanced(1)
     save_checkpoint(state, tmp_path, ALONE)
 
     def full_disk(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise kind("no space left on device")
 
     state.step = 2
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", full_disk)  # after the tensors, before the folder gets its name
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(TrainingError, match=r"no checkpoint can be written there \(no space .*; make room, then"):
             save_checkpoint(state, tmp_path, ALONE)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["00000001"]
     # what it left behind is in nobody's way

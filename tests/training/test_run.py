@@ -205,6 +205,12 @@ def test_a_run_from_before_there_were_some_settings_is_resumed_as_it_was(sources
         finish(tiny_settings(seed=7, unpaired={"steps": 2}), sources, tmp_path)
 
 
+def test_a_run_folder_among_the_photographs_is_refused(sources: Sources) -> None:
+    with pytest.raises(SettingsError, match=r"run: lies within .*clear, whose photographs are trained on"):
+        finish(tiny_settings(), sources, sources.clear / "run")
+    assert not (sources.clear / "run").exists()
+
+
 def test_a_file_in_place_of_the_run_folder_is_refused(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"file: cannot be made the run folder .*; name another one"):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clearfundus import SettingsError, TrainingError
-from clearfundus.training.split import group_of, read_groups, split_by_eye
+from clearfundus.training.split import group_of, read_groups, refuse_shared_files, split_by_eye
 
 
 def files(side: str, count: int) -> list[Path]:
@@ -110,13 +110,39 @@ def test_a_table_is_read(mark: bytes, tmp_path: Path) -> None:
     assert read_groups(path) == {"clear/1.png": "e1", "clear/2.png": "e2"}
 
 
+UNREADABLE = "cannot be read .*; expected a CSV file with columns file and eye_group"
+
+
 @pytest.mark.parametrize(
-    "content",
-    [None, b"name,eye_group\n1.png,e1\n", b"file,eye\n1.png,e1\n", b"\xff\xfe\x00", b"\n\n1.png,e1\n2.png,e2\n"],
+    ("content", "message"),
+    [
+        (None, UNREADABLE),
+        (b"\xff\xfe\x00", UNREADABLE),
+        (b'file,eye_group\n"' + b"x" * 200_000, UNREADABLE),
+        (b"name,eye_group\n1.png,e1\n", r"found columns \['name', 'eye_group'\], expected \['file', 'eye_group'\]"),
+        (b"file;eye_group\n1.png;e1\n", r"found columns \['file;eye_group'\], .* parted by commas"),
+        (b"\n\n1.png,e1\n2.png,e2\n", r"found columns \[\]"),
+        (b"", r"found columns \[\]"),
+        (b"file,eye_group\n1.png,e1\n2.png,e2\n1.png,e3\n", "found eyes e1 and e3 for 1.png; name each file by more"),
+    ],
 )
-def test_a_missing_or_unfit_table_is_refused(content: bytes | None, tmp_path: Path) -> None:
+def test_a_missing_or_unfit_table_is_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     path = tmp_path / "eyes.csv"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SettingsError, match=r"eyes\.csv: expected a CSV file with columns file and eye_group; found"):
+    with pytest.raises(SettingsError, match=rf"eyes\.csv: {message}"):
         read_groups(path)
+
+
+def test_a_table_may_say_the_same_twice(tmp_path: Path) -> None:
+    path = tmp_path / "eyes.csv"
+    path.write_text("file,eye_group\n1.png,e1\n1.png,e1\n")
+    assert read_groups(path) == {"1.png": "e1"}
+
+
+def test_a_photograph_on_both_sides_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "eye.png").touch()
+    (tmp_path / "link.png").symlink_to(tmp_path / "eye.png")
+    refuse_shared_files({"blurry": [tmp_path / "eye.png"] * 2, "clear": [tmp_path / "other.png"]})
+    with pytest.raises(SettingsError, match=r"link\.png: found among the blurry and the clear photographs"):
+        refuse_shared_files({"blurry": [tmp_path / "eye.png"], "clear": [tmp_path / "link.png"]})

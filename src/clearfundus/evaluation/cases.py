@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from clearfundus.errors import PhotoReadError, SettingsError
+from clearfundus.files import files_below
 from clearfundus.fundus.align import align
 from clearfundus.fundus.degradations import DEGRADATIONS, decibels
 from clearfundus.fundus.field import Field, find_field
@@ -183,6 +184,10 @@ def read_plain(file: Path) -> Photo:
 
 
 def _open_pair(case: Case, photo: Photo, field: Field) -> OpenCase:
+    if not case.files["photo"].stem.endswith(BLURRY):
+        raise PhotoReadError(
+            f"{case.files['photo'].name}: found no {case.photograph}{BLURRY} beside it; check its name"
+        )
     overlap = field.mask
     notes: dict[str, object] = {}
     if "clear" in case.files:
@@ -230,6 +235,10 @@ def _pairs(folder: Path) -> Iterator[Case]:
     found = pictures_by_stem(folder)
     for key, file in found.items():
         if not key.endswith(BLURRY):
+            lone = next((key.removesuffix(ending) for ending in (CLEAR, NATIVE) if key.endswith(ending)), None)
+            # named as a failure: a misspelt name must not make the table shorter without a word
+            if lone is not None and lone + BLURRY not in found and not (key.endswith(NATIVE) and lone + CLEAR in found):
+                yield Case(set="pairs", photograph=lone, files=MappingProxyType({"photo": file}))
             continue
         name = key.removesuffix(BLURRY)
         files = {"photo": file}
@@ -244,14 +253,15 @@ def pictures_by_stem(folder: Path) -> dict[str, Path]:
     """Return the pictures below a folder by their path without suffix, in order; nothing hidden.
 
     Raises:
-        SettingsError: If two would be one.
+        SettingsError: If two would be one, or a folder cannot be opened.
     """
     found: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        below = file.relative_to(folder)
-        if file.suffix.lower() not in READABLE_SUFFIXES or any(part.startswith(".") for part in below.parts):
+    for file in files_below(folder):
+        if file.is_dir():
+            raise SettingsError(f"{readable(str(file))}: cannot be opened; check your rights to it, or move it away")
+        if file.suffix.lower() not in READABLE_SUFFIXES:
             continue
-        key = readable(below.with_suffix("").as_posix())
+        key = readable(file.relative_to(folder).with_suffix("").as_posix())
         if key in found:
             raise SettingsError(
                 f"{readable(str(found[key]))} and {readable(str(file))} would both be {key!r}; rename or remove one"

@@ -86,6 +86,7 @@ def read_labels(case: Case, size: tuple[int, int], whole: tuple[int, int]) -> La
 
 def _cases(pictures: Mapping[str, Path]) -> Iterator[Case]:
     """Yield every picture that has a label and is none itself."""
+    named: dict[str, Path] = {}
     for key, file in pictures.items():
         place = PurePosixPath(key)
         if _is_label(place):
@@ -99,6 +100,8 @@ def _cases(pictures: Mapping[str, Path]) -> Iterator[Case]:
         if files:
             home = place.parent.parent if place.parent.name == IMAGES else place.parent
             name = (home / place.name).as_posix()
+            if named.setdefault(name, file) != file:
+                raise SettingsError(f"{named[name]} and {file} would both be {name!r}; rename or remove one")
             yield Case(set="labelled", photograph=name, files=MappingProxyType({"photo": file, **files}))
 
 
@@ -111,7 +114,7 @@ def _is_label(place: PurePosixPath) -> bool:
 def _chosen(cases: tuple[Case, ...], only: Path) -> tuple[Case, ...]:
     """Return the cases that a file names, in its order."""
     try:
-        names = [line.strip() for line in only.read_text(encoding="utf-8").splitlines()]
+        names = [line.strip() for line in only.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, ValueError) as error:
         raise SettingsError(f"only: {only} cannot be read ({error}); expected a text file of names") from error
     chosen: dict[str, Case] = {}

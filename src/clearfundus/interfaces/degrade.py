@@ -169,7 +169,7 @@ def read_record(path: Path) -> Drawn:
     from clearfundus.fundus.degradations import from_record
 
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
         model = from_record(record)
     except OSError as error:
         raise SettingsError(f"--repeat {path}: cannot be read ({error.strerror}); check the name") from error

@@ -1,12 +1,13 @@
 """Which file is made from which: decided for all inputs before any work, so that nothing collides later."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from clearfundus.errors import SettingsError
+from clearfundus.files import files_below
 from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
 
 Format = Literal["lossless", "same", "png"]
@@ -142,32 +143,13 @@ def _find(inputs: Sequence[Path], output: Path, name: Callable[[Path], str]) -> 
                 f"output {output} is the input folder, where results would be taken for photographs the next time; "
                 "name another folder, or one in it"
             )
-        for file in _files_in(place, leave_out=output):
-            if file.suffix.lower() in READABLE_SUFFIXES:
+        for file in files_below(place, leave_out=output):
+            if file.suffix.lower() in READABLE_SUFFIXES or file.is_dir():  # a folder that cannot be opened will fail
                 below = file.relative_to(place).parent
                 found.append(Job(source=file, target=output / below / name(file)))
             else:
                 ignored += 1
     return found, ignored
-
-
-def _files_in(folder: Path, *, leave_out: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`.
-
-    Links are followed, but to a folder that the link lies in: it would lead round for ever. One that leads nowhere is
-    yielded, too: its photograph is missing.
-    """
-    above |= {folder.resolve()}
-    results = leave_out.resolve()
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            place = entry.resolve()
-            if place not in above and results not in {place, *place.parents}:
-                yield from _files_in(entry, leave_out=leave_out, above=above)
-        elif entry.is_file() or entry.is_symlink():
-            yield entry
 
 
 def _target_name(source: Path, output_format: Format, ending: str) -> str:

@@ -29,6 +29,7 @@ PAPER, INK, FAINT, WARNING, FRAME = (14, 14, 16), (240, 240, 240), (168, 168, 17
 SOUGHT_SIDE = 256  # long side at which structure is sought: finer detail would be noise
 SOUGHT_SIGMA = 1.5  # smoothing there, against noise, in its pixels
 SOUGHT_RIM = 9  # width there, in pixels, of the opening that keeps the field's edge from counting as structure
+OBLONG = 4  # times as long as wide from which a picture is reduced before it is padded to a square
 SOUGHT_COVER = 0.99  # of the best cover: a square may be chosen if it lies inside the mask as far as any does
 
 
@@ -61,10 +62,23 @@ def view(pixels: Pixels, square: Square, side: int = SIDE) -> Image.Image:
     height, width = pixels.shape[:2]
     cut = pixels[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)]
     beyond = (max(-top, 0), max(top + size - height, 0), max(-left, 0), max(left + size - width, 0))
-    padded = cv2.copyMakeBorder(cut, *beyond, cv2.BORDER_CONSTANT, value=(0, 0, 0)) if any(beyond) else cut
-    way = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
-    shown = np.clip(cv2.resize(padded, (side, side), interpolation=way), 0, 1)
+    if size > side and max(cut.shape[:2]) >= OBLONG * min(cut.shape[:2]) > 0:
+        shown = _reduced_apart(cut, beyond[0], beyond[2], side / size, side)
+    else:
+        padded = cv2.copyMakeBorder(cut, *beyond, cv2.BORDER_CONSTANT, value=(0, 0, 0)) if any(beyond) else cut
+        way = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
+        shown = np.clip(cv2.resize(padded, (side, side), interpolation=way), 0, 1)
     return Image.fromarray(np.rint(shown * 255).astype(np.uint8))
+
+
+def _reduced_apart(cut: Pixels, above: int, before: int, scale: float, side: int) -> Pixels:
+    """Reduce a cut, then put it on the black square, which at full size could fill the memory."""
+    shown = np.zeros((side, side, 3), np.float32)
+    high, wide = (max(round(one * scale), 1) for one in cut.shape[:2])
+    top, left = min(round(above * scale), side - high), min(round(before * scale), side - wide)
+    small = np.clip(cv2.resize(cut, (wide, high), interpolation=cv2.INTER_AREA), 0, 1)
+    shown[top : top + high, left : left + wide] = small
+    return shown
 
 
 def whole_and_part(pixels: Pixels, whole: Square, part: Square, side: int = SIDE) -> tuple[Image.Image, Image.Image]:

@@ -32,7 +32,19 @@ def save_checkpoint(state: State, run: Path, ranks: Ranks) -> Path:
 
     Returns:
         The checkpoint's folder.
+
+    Raises:
+        TrainingError: If it cannot be written.
     """
+    try:
+        return _save(state, run, ranks)
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{run}: no checkpoint can be written there ({error}); make room, then give the same command again"
+        ) from error
+
+
+def _save(state: State, run: Path, ranks: Ranks) -> Path:
     final = run / FOLDER / f"{state.step:08d}"
     partial = final.with_name(f".{final.name}.part")
     if ranks.rank == 0:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from clearfundus.cores import count_cores
 from clearfundus.errors import PhotoError, SettingsError
+from clearfundus.files import files_below
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.photo import READABLE_SUFFIXES, Mask, Pixels, read_photo
@@ -55,13 +56,15 @@ def list_photographs(folder: Path) -> list[Path]:
     """Return the pictures under a folder, sorted; hidden files and folders, whose names begin with a dot, left out.
 
     Raises:
-        SettingsError: If the folder is missing or holds none.
+        SettingsError: If the folder is missing or holds none, or one below it cannot be opened.
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder}: no such folder; expected a folder of photographs")
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES and path.is_file())
-    # macOS leaves "._eye.jpg" beside "eye.jpg" on foreign disks, and it is no picture
-    paths = sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    below = list(files_below(folder))  # nothing hidden: macOS leaves "._eye.jpg" beside "eye.jpg" on foreign disks
+    for path in below:
+        if path.is_dir():
+            raise SettingsError(f"{path}: cannot be opened; check your rights to it, or move it elsewhere")
+    paths = sorted(path for path in below if path.suffix.lower() in READABLE_SUFFIXES and path.is_file())
     if not paths:
         raise SettingsError(f"{folder}: holds no photographs; readable: {' '.join(sorted(READABLE_SUFFIXES))}")
     return paths

@@ -23,7 +23,7 @@ def read_settings(path: Path | str) -> RunSettings:
     """
     path = Path(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path}: no readable TOML file: {error}") from error
     return settings_from(table, path.name)

@@ -21,7 +21,7 @@ from clearfundus.training.data import Specimen, list_photographs, read_specimens
 from clearfundus.training.distributed import join_peers, wait_for_peers
 from clearfundus.training.fineness import keep_finest
 from clearfundus.training.schedule import stage_at
-from clearfundus.training.split import read_groups, refuse_shared_eyes, split_by_eye
+from clearfundus.training.split import read_groups, refuse_shared_eyes, refuse_shared_files, split_by_eye
 from clearfundus.training.start import load_start
 from clearfundus.training.state import State, Trainer, new_state
 from clearfundus.training.validation import as_numbers, sample_sheet, validate
@@ -86,7 +86,7 @@ def train(settings: RunSettings, sources: Sources, folder: Path, device_name: st
         DeviceError: If the device or precision is not there.
     """
     with join_peers(device_name) as (ranks, device):
-        files = _split_files(settings, sources)
+        files = _split_files(settings, sources, folder)
         checkpoints = list_checkpoints(folder)
         # before a folder is claimed in vain; a checkpoint holds all
         state = new_state(settings, device, {} if checkpoints else load_start(settings))
@@ -139,9 +139,13 @@ def _iterate(trainer: Trainer, batches: Batches, held_out: Photographs, folder: 
             yield _event("checkpoint", state, settings, message=str(save_checkpoint(state, folder, ranks)))
 
 
-def _split_files(settings: RunSettings, sources: Sources) -> dict[str, tuple[list[Path], list[Path]]]:
+def _split_files(settings: RunSettings, sources: Sources, folder: Path) -> dict[str, tuple[list[Path], list[Path]]]:
     groups = None if sources.groups is None else read_groups(sources.groups)
+    for source in (sources.blurry, sources.clear, sources.extra):
+        if source is not None and folder.resolve().is_relative_to(source.resolve()):
+            raise SettingsError(f"{folder}: lies within {source}, whose photographs are trained on; name another")
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
+    refuse_shared_files(sides)
     split = split_by_eye(sides, groups, settings.data.validation, settings.data.split_seed)
     if sources.extra is None:
         _refuse_settings_of_extra(settings)
@@ -215,7 +219,7 @@ def _log(event: Event, folder: Path) -> Event:
 def _rewind_log(folder: Path, step: int) -> None:
     """Take out what a killed run logged after its last checkpoint: it will be done, and logged, again."""
     path = folder / LOG_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     if lines:
         write_whole(path, "".join(line + "\n" for line in lines if _step_of(line) <= step).encode())
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from clearfundus.errors import SettingsError, TrainingError
 from clearfundus.training.schedule import random_at
 
+COLUMNS = ("file", "eye_group")
+
 Side = str
 """Name of one side of the data: "blurry" or "clear"."""
 
@@ -19,13 +21,26 @@ def read_groups(path: Path) -> dict[str, str]:
         path: A CSV file with columns `file` (a path, or its last parts) and `eye_group`.
 
     Raises:
-        SettingsError: If the file is missing or has other columns.
+        SettingsError: If the file is missing or has other columns, or names two eyes for one file.
     """
+    groups: dict[str, str] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a byte order mark before the table
-            return {row["file"]: row["eye_group"] for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError, KeyError) as error:
-        raise SettingsError(f"{path}: expected a CSV file with columns file and eye_group; found {error}") from error
+            table = csv.DictReader(file)
+            columns = list(table.fieldnames or ())
+            if not {*COLUMNS} <= {*columns}:
+                raise SettingsError(f"{path}: found columns {columns}, expected {list(COLUMNS)}, parted by commas")
+            rows = [tuple(row[name] or "" for name in COLUMNS) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(
+            f"{path}: cannot be read ({error}); expected a CSV file with columns {' and '.join(COLUMNS)}"
+        ) from error
+    for name, eye in rows:
+        if groups.setdefault(name, eye) != eye:
+            raise SettingsError(
+                f"{path}: found eyes {groups[name]} and {eye} for {name}; name each file by more of its path"
+            )
+    return groups
 
 
 def group_of(path: Path, groups: Mapping[str, str]) -> str:
@@ -88,6 +103,20 @@ def split_by_eye(
                 "eyes out; give at least two photographs of different eyes"
             )
     return split
+
+
+def refuse_shared_files(sides: Mapping[Side, Sequence[Path]]) -> None:
+    """Refuse a photograph that stands on two sides: what is held out of one would be trained on in the other.
+
+    Raises:
+        SettingsError: If there is one; it names the first.
+    """
+    seen: dict[Path, Side] = {}
+    for side, paths in sides.items():
+        for path in paths:
+            before = seen.setdefault(path.resolve(), side)
+            if before != side:
+                raise SettingsError(f"{path}: found among the {before} and the {side} photographs; leave it out of one")
 
 
 def refuse_shared_eyes(extra: Sequence[Path], others: Sequence[Path], groups: Mapping[str, str] | None) -> None:
