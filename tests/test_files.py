@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import threading
@@ -18,6 +19,13 @@ def test_a_file_holds_what_was_written_and_nothing_else_appears(tmp_path: Path) 
     write_whole(tmp_path / "a.bin", b"one\r\ntwo\x00")
     assert (tmp_path / "a.bin").read_bytes() == b"one\r\ntwo\x00"
     assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_what_cannot_be_written_is_told_by_the_name_it_was_to_have(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(tmp_path / "missing" / "a.bin", b"content")
+    assert caught.value.filename == str(tmp_path / "missing" / "a.bin")
+    assert caught.value.strerror == "No such file or directory"
 
 
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
@@ -42,7 +50,7 @@ def test_a_failure_leaves_the_old_file_and_no_other(
     path.write_bytes(b"old")
 
     def fail(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(*((os, "fsync") if stage == "fsync" else (Path, "replace")), fail)
     with pytest.raises(OSError, match="no space"):

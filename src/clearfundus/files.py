@@ -57,5 +57,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the temporary name would say nothing
     finally:
         partial.unlink(missing_ok=True)

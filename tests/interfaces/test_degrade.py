@@ -1,4 +1,5 @@
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import clearfundus as cf
 from clearfundus.fundus.degradations import DEGRADATIONS, decibels, from_record
 from clearfundus.interfaces.batch import digest_file
 from clearfundus.interfaces.cli import main
-from clearfundus.interfaces.degrade import ModelName, draw_for
+from clearfundus.interfaces.degrade import ModelName, draw_for, record_path
 from drawn import draw_fundus
 
 Run = Callable[..., tuple[int, str, str]]
@@ -227,3 +228,29 @@ def test_a_record_of_an_unknown_model_is_refused_by_file_and_name(run: Run, fold
     code, _, err = run(folder, "-o", tmp_path / "out", "--repeat", record)
     assert code == 2
     assert f"--repeat {record}: model: found 'fog', expected one of: cataract" in err
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"severity": "much"}, "severity: found 'much', expected a number in [0, 1]"),
+        ({"severity": math.nan}, "severity: found nan, expected a number in [0, 1]"),
+        ({"blur": 1e308}, "blur: found 1e+308, expected float, 1e+06 at most"),
+        ({"blur": 10**400}, "blur: found 1000"),
+        ({"blur": math.nan}, "blur: found nan, expected float"),
+    ],
+)
+def test_a_record_with_numbers_that_cannot_be_is_refused(
+    run: Run, folder: Path, tmp_path: Path, changed: dict[str, object], said: str
+) -> None:
+    once = tmp_path / "once.png"
+    assert run(folder / "a.png", "-o", once, "--model", "cataract", "--severity", "0.5")[0] == 0
+    record = json.loads(record_path(once).read_text())
+    for name, value in changed.items():
+        within = record["parameters"] if name in record["parameters"] else record
+        assert name in within
+        within[name] = value
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(record))
+    code, _, err = run(folder, "-o", tmp_path / "out", "--repeat", path)
+    assert (code, said in err) == (2, True), err

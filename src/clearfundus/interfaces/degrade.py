@@ -177,7 +177,10 @@ def read_record(path: Path) -> Drawn:
         raise SettingsError(f"--repeat {path}: is no JSON file ({error})") from error
     except SettingsError as error:
         raise SettingsError(f"--repeat {path}: {error}") from error
-    return Drawn(model=model, **{name: record.get(name) for name in ("severity", "seed")})
+    severity = record.get("severity")
+    if severity is not None and (type(severity) not in {int, float} or not 0 <= severity <= 1):
+        raise SettingsError(f"--repeat {path}: severity: found {severity!r}, expected a number in [0, 1]")
+    return Drawn(model=model, severity=severity, seed=record.get("seed"))
 
 
 def record_path(target: Path) -> Path:

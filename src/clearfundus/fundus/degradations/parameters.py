@@ -3,7 +3,6 @@
 A parameter that came later has one, under which a record older than it means what it meant.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
@@ -12,6 +11,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from clearfundus.errors import SettingsError
 
 Kind = TypeVar("Kind")
+
+GREATEST = 1e6
+"""Size of a number; those that are drawn are shares, levels and lengths in field diameters, far below."""
 
 
 def read_parameters(kind: type[Kind], found: object, where: str) -> Kind:
@@ -47,11 +49,11 @@ def _value(hint: Any, found: object, where: str) -> object:
         return read_parameters(hint, found, where)  # type: ignore[arg-type] # an annotation is a class
     if get_origin(hint) is tuple:
         return _tuple(get_args(hint), found, where)
-    if hint is float and type(found) in {int, float} and math.isfinite(found):  # type: ignore[arg-type] # a number
+    if hint is float and type(found) in {int, float} and abs(found) <= GREATEST:  # type: ignore[arg-type] # a number
         return float(found)  # type: ignore[arg-type] # a number
     if hint is not float and type(found) is hint:
         return found
-    raise SettingsError(f"{where}: found {found!r}, expected {getattr(hint, '__name__', hint)}, and finite")
+    raise SettingsError(f"{where}: found {found!r}, expected {getattr(hint, '__name__', hint)}, {GREATEST:g} at most")
 
 
 def _tuple(hints: tuple[Any, ...], found: object, where: str) -> tuple[object, ...]:
