@@ -28,6 +28,13 @@ def test_what_cannot_be_written_is_told_by_the_name_it_was_to_have(tmp_path: Pat
     assert caught.value.strerror == "No such file or directory"
 
 
+def test_where_a_folder_should_be_a_file_the_error_tells_the_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        write_whole(tmp_path / "file" / "a.bin", b"content")
+    assert caught.value.filename == str(tmp_path / "file" / "a.bin")
+
+
 def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"a long old content")
@@ -106,6 +113,14 @@ def test_files_below_are_found_in_order_through_links_and_nothing_hidden(tmp_pat
     os.mkfifo(tmp_path / "in" / "pipe.png")
     folder = tmp_path / "in"
     assert names(folder, files_below(folder)) == ["a/2.png", "b.txt", "gone.png", "linked/4.png", "out/3.png"]
+    (folder / "again").symlink_to(folder / "out")
+    assert names(folder, files_below(folder, once=True)) == [
+        "a/2.png",
+        "again/3.png",
+        "b.txt",
+        "gone.png",
+        "linked/4.png",
+    ]
     kept = files_below(folder, leave_out=folder / "out")
     assert names(folder, kept) == ["a/2.png", "b.txt", "gone.png", "linked/4.png"]
 
@@ -123,10 +138,24 @@ def test_a_folder_that_cannot_be_opened_is_told_in_place_of_its_files(
         return listed(path)
 
     monkeypatch.setattr(Path, "iterdir", refuse)  # rights do not hold back root, who may run the tests
-    assert names(tmp_path, files_below(tmp_path)) == ["closed", "open.png"]
-    assert [job.source.name for job in plan_jobs([tmp_path], tmp_path / "out").jobs] == ["closed", "open.png"]
+    (tmp_path / "closed.png").touch()
+    assert names(tmp_path, files_below(tmp_path)) == ["closed", "closed.png", "open.png"]
+    jobs = plan_jobs([tmp_path], tmp_path / "out").jobs
+    assert [job.target.name for job in jobs] == ["closed", "closed.png", "open.png"]
     with pytest.raises(PhotoReadError, match="closed: cannot be opened, and what it holds is not known"):
         digest_file(tmp_path / "closed")
+    looked_at = Path.is_dir
+
+    def hide(path: Path) -> bool:
+        if path.name == "open.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked_at(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_dir", hide)
+        assert names(tmp_path, files_below(tmp_path)) == ["closed", "closed.png", "open.png"]
+        with pytest.raises(PhotoReadError, match=r"open\.png: cannot be read \(Permission denied\)"):
+            digest_file(tmp_path / "open.png")
     for find in (list_photographs, pictures_by_stem):
         with pytest.raises(SettingsError, match="closed: cannot be opened; check your rights"):
             find(tmp_path)

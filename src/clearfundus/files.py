@@ -3,13 +3,14 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 UNFINISHED = ".clearfundus-*.part"
 """Names of files that `write_whole` has begun; one stays where a process was killed."""
 
 
-def files_below(folder: Path, *, leave_out: Path | None = None, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+def files_below(folder: Path, *, leave_out: Path | None = None, once: bool = False) -> Iterator[Path]:
     """Yield the files below a folder in order of name, but nothing hidden and nothing from `leave_out`.
 
     Links are followed, but to a folder that the link lies in: it would lead round for ever. One that leads nowhere is
@@ -18,24 +19,40 @@ def files_below(folder: Path, *, leave_out: Path | None = None, above: frozenset
     Args:
         folder: The folder.
         leave_out: A folder whose files are left out, or None.
-        above: The folders that it was come by.
+        once: Whether a folder is gone through once only, though links lead to it besides.
     """
-    above |= {folder.resolve()}
+    yield from _walk(folder, None if leave_out is None else leave_out.resolve(), once, set())
+
+
+def _walk(folder: Path, left_out: Path | None, once: bool, passed: set[Path]) -> Iterator[Path]:
+    passed = passed if once else set(passed)  # of each folder those above it, or all before it
+    passed.add(folder.resolve())
     try:
-        entries = [(entry, entry.is_dir(), entry.is_file() or entry.is_symlink()) for entry in sorted(folder.iterdir())]
+        entries = sorted(folder.iterdir())
     except PermissionError:
         yield folder
         return
-    left_out = None if leave_out is None else leave_out.resolve()
-    for entry, is_folder, is_file in entries:
+    for entry in entries:
         if entry.name.startswith("."):
             continue
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file() or entry.is_symlink()
+        except PermissionError:  # whatever it is, it cannot be read
+            is_folder, is_file = False, True
         if is_folder:
             place = entry.resolve()
-            if place not in above and left_out not in {place, *place.parents}:
-                yield from files_below(entry, leave_out=leave_out, above=above)
+            if place not in passed and left_out not in {place, *place.parents}:
+                yield from _walk(entry, left_out, once, passed)
         elif is_file:
             yield entry
+
+
+def is_closed_folder(path: Path) -> bool:
+    """Say whether what `files_below` yielded is a folder, for then it could not be opened."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -58,6 +75,9 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error  # the temporary name would say nothing
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

@@ -143,7 +143,7 @@ def test_a_missing_file_is_refused_and_shipped_names_are_told(tmp_path: Path) ->
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="no such weights file"):
+    with pytest.raises(WeightsError, match="found a folder, expected a weights file"):
         load_weights(tmp_path)
 
 

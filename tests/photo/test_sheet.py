@@ -63,15 +63,18 @@ def test_a_view_beyond_the_picture_is_black_there(square: tuple[int, int, int]) 
     assert not shown[..., 1:].any()
 
 
-@pytest.mark.parametrize("shape", [(2000, 40), (40, 2000), (60, 5000), (2000, 300)])
-def test_an_oblong_picture_is_reduced_as_its_square_would_be(shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("shape", [(2000, 40), (40, 2000), (60, 3000), (2000, 300)])
+def test_an_oblong_picture_is_reduced_as_its_square_would_be_without_making_that(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv2.copyMakeBorder", None)
     pixels = np.random.default_rng(0).random((*shape, 3), np.float32)
     square = square_around((0, 0, *shape))
     top, left, size = square
     whole = np.zeros((size, size, 3), np.float32)
     whole[-top : shape[0] - top, -left : shape[1] - left] = pixels
     found, wanted = (np.asarray(view(*one, 100), float) for one in ((pixels, square), (whole, (0, 0, size))))
-    assert abs(found.mean() - wanted.mean()) < 0.02 * found.mean() + 1
+    assert found.mean() == pytest.approx(wanted.mean(), rel=0.15)  # an edge is drawn on whole pixels
     assert np.abs(found.any((1, 2)).sum() - wanted.any((1, 2)).sum()) <= 1
     assert np.abs(found.any((0, 2)).sum() - wanted.any((0, 2)).sum()) <= 1
 

@@ -211,6 +211,14 @@ def test_a_run_folder_among_the_photographs_is_refused(sources: Sources) -> None
     assert not (sources.clear / "run").exists()
 
 
+def test_samples_that_a_link_makes_photographs_are_refused(sources: Sources, tmp_path: Path) -> None:
+    finish(tiny_settings(unpaired={"steps": 1}), sources, tmp_path / "run")
+    linked = shutil.copytree(sources.clear, tmp_path / "linked")
+    (linked / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(SettingsError, match=r"samples/00000001\.png, of the clear photographs: lies in the run folder"):
+        finish(tiny_settings(unpaired={"steps": 1}), replace(sources, clear=linked), tmp_path / "run")
+
+
 def test_a_file_in_place_of_the_run_folder_is_refused(sources: Sources, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"file: cannot be made the run folder .*; name another one"):

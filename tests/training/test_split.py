@@ -136,13 +136,20 @@ def test_a_missing_or_unfit_table_is_refused(content: bytes | None, message: str
 
 def test_a_table_may_say_the_same_twice(tmp_path: Path) -> None:
     path = tmp_path / "eyes.csv"
-    path.write_text("file,eye_group\n1.png,e1\n1.png,e1\n")
+    path.write_text("file,eye_group\n1.png,\n1.png,e1\n1.png,e1\n,e2\n,e3\n")
     assert read_groups(path) == {"1.png": "e1"}
 
 
 def test_a_photograph_on_both_sides_is_refused(tmp_path: Path) -> None:
     (tmp_path / "eye.png").touch()
     (tmp_path / "link.png").symlink_to(tmp_path / "eye.png")
-    refuse_shared_files({"blurry": [tmp_path / "eye.png"] * 2, "clear": [tmp_path / "other.png"]})
-    with pytest.raises(SettingsError, match=r"link\.png: found among the blurry and the clear photographs"):
-        refuse_shared_files({"blurry": [tmp_path / "eye.png"], "clear": [tmp_path / "link.png"]})
+    eye, link, other = (tmp_path / f"{name}.png" for name in ("eye", "link", "other"))
+    refuse_shared_files({"blurry": [eye], "clear": [other]})
+    with pytest.raises(
+        SettingsError, match=r"link\.png, of the clear .*eye\.png among the blurry ones"
+    ):
+        refuse_shared_files({"blurry": [eye], "clear": [link]})
+    with pytest.raises(
+        SettingsError, match=r"link\.png, of the blurry .*eye\.png among the blurry ones"
+    ):
+        refuse_shared_files({"blurry": [eye, link], "clear": [other]})

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from clearfundus.errors import PhotoReadError, SettingsError
-from clearfundus.files import files_below
+from clearfundus.files import files_below, is_closed_folder
 from clearfundus.fundus.align import align
 from clearfundus.fundus.degradations import DEGRADATIONS, decibels
 from clearfundus.fundus.field import Field, find_field
@@ -256,8 +256,8 @@ def pictures_by_stem(folder: Path) -> dict[str, Path]:
         SettingsError: If two would be one, or a folder cannot be opened.
     """
     found: dict[str, Path] = {}
-    for file in files_below(folder):
-        if file.is_dir():
+    for file in files_below(folder, once=True):
+        if is_closed_folder(file):
             raise SettingsError(f"{readable(str(file))}: cannot be opened; check your rights to it, or move it away")
         if file.suffix.lower() not in READABLE_SUFFIXES:
             continue

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from clearfundus.errors import PhotoReadError, SettingsError
-from clearfundus.evaluation.cases import Case, pictures_by_stem
+from clearfundus.evaluation.cases import Case, pictures_by_stem, readable
 from clearfundus.photo import Mask, read_photo
 from clearfundus.vessels.labels import Labels
 
@@ -101,7 +101,8 @@ def _cases(pictures: Mapping[str, Path]) -> Iterator[Case]:
             home = place.parent.parent if place.parent.name == IMAGES else place.parent
             name = (home / place.name).as_posix()
             if named.setdefault(name, file) != file:
-                raise SettingsError(f"{named[name]} and {file} would both be {name!r}; rename or remove one")
+                both = " and ".join(readable(str(one)) for one in (named[name], file))
+                raise SettingsError(f"{both} would both be {name!r}; rename or remove one")
             yield Case(set="labelled", photograph=name, files=MappingProxyType({"photo": file, **files}))
 
 

@@ -134,11 +134,11 @@ def _enhance(job: Job, method: PreparedMethod, *, overwrite: bool, halt: Event) 
 
 def digest_file(path: Path) -> str:
     """Return the first digits of the SHA-256 of a file's bytes: two photographs may share a name."""
-    if path.is_dir():
-        raise PhotoReadError(f"{path}: cannot be opened, and what it holds is not known; check your rights to it")
-    if not path.is_file():
-        raise PhotoReadError(f"{path}: no such file; check the name and the folder")
     try:
+        if path.is_dir():
+            raise PhotoReadError(f"{path}: cannot be opened, and what it holds is not known; check your rights to it")
+        if not path.is_file():
+            raise PhotoReadError(f"{path}: no such file; check the name and the folder")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:INPUT_DIGITS]
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from clearfundus.errors import SettingsError
-from clearfundus.files import files_below
+from clearfundus.files import files_below, is_closed_folder
 from clearfundus.photo import NOTED_SUFFIXES, READABLE_SUFFIXES, WRITABLE_SUFFIXES
 
 Format = Literal["lossless", "same", "png"]
@@ -144,9 +144,10 @@ def _find(inputs: Sequence[Path], output: Path, name: Callable[[Path], str]) -> 
                 "name another folder, or one in it"
             )
         for file in files_below(place, leave_out=output):
-            if file.suffix.lower() in READABLE_SUFFIXES or file.is_dir():  # a folder that cannot be opened will fail
+            is_folder = is_closed_folder(file)  # its job will fail
+            if file.suffix.lower() in READABLE_SUFFIXES or is_folder:
                 below = file.relative_to(place).parent
-                found.append(Job(source=file, target=output / below / name(file)))
+                found.append(Job(source=file, target=output / below / (file.name if is_folder else name(file))))
             else:
                 ignored += 1
     return found, ignored

@@ -40,7 +40,8 @@ def save_checkpoint(state: State, run: Path, ranks: Ranks) -> Path:
         return _save(state, run, ranks)
     except (OSError, SafetensorError) as error:
         raise TrainingError(
-            f"{run}: no checkpoint can be written there ({error}); make room, then give the same command again"
+            f"{run}: no checkpoint can be written there ({error}); make room or check your rights, then give the "
+            "same command again"
         ) from error
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from clearfundus.cores import count_cores
 from clearfundus.errors import PhotoError, SettingsError
-from clearfundus.files import files_below
+from clearfundus.files import files_below, is_closed_folder
 from clearfundus.fundus.field import Field, find_field
 from clearfundus.fundus.frame import crop_to_field
 from clearfundus.photo import READABLE_SUFFIXES, Mask, Pixels, read_photo
@@ -60,14 +60,22 @@ def list_photographs(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise SettingsError(f"{folder}: no such folder; expected a folder of photographs")
-    below = list(files_below(folder))  # nothing hidden: macOS leaves "._eye.jpg" beside "eye.jpg" on foreign disks
-    for path in below:
-        if path.is_dir():
+    paths = []
+    for path in files_below(folder, once=True):  # nothing hidden: macOS leaves "._eye.jpg" beside "eye.jpg"
+        if is_closed_folder(path):
             raise SettingsError(f"{path}: cannot be opened; check your rights to it, or move it elsewhere")
-    paths = sorted(path for path in below if path.suffix.lower() in READABLE_SUFFIXES and path.is_file())
+        if path.suffix.lower() in READABLE_SUFFIXES and not _leads_nowhere(path):
+            paths.append(path)
     if not paths:
         raise SettingsError(f"{folder}: holds no photographs; readable: {' '.join(sorted(READABLE_SUFFIXES))}")
-    return paths
+    return sorted(paths)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except PermissionError:  # it will be left out, and named
+        return False
 
 
 def read_specimens(paths: Sequence[Path], settings: DataSettings) -> Iterator[Specimen | PhotoError]:

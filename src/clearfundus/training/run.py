@@ -5,7 +5,7 @@ The run is a generator of events; whoever iterates over it draws the progress.
 
 import json
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -145,14 +145,27 @@ def _split_files(settings: RunSettings, sources: Sources, folder: Path) -> dict[
         if source is not None and folder.resolve().is_relative_to(source.resolve()):
             raise SettingsError(f"{folder}: lies within {source}, whose photographs are trained on; name another")
     sides = {"blurry": list_photographs(sources.blurry), "clear": list_photographs(sources.clear)}
+    _refuse_own_files(folder, sides)
     refuse_shared_files(sides)
     split = split_by_eye(sides, groups, settings.data.validation, settings.data.split_seed)
     if sources.extra is None:
         _refuse_settings_of_extra(settings)
         return split
     extra = list_photographs(sources.extra)
+    _refuse_own_files(folder, {"extra": extra})
     refuse_shared_eyes(extra, [path for paths in sides.values() for path in paths], groups)
     return {**split, "extra": (extra, [])}
+
+
+def _refuse_own_files(folder: Path, sides: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse photographs that lie in the run folder: its samples would be trained on."""
+    own = folder.resolve()
+    for side, paths in sides.items():
+        for path in paths:
+            if path.resolve().is_relative_to(own):
+                raise SettingsError(
+                    f"{path}, of the {side} photographs: lies in the run folder, {folder}; name another"
+                )
 
 
 def _refuse_settings_of_extra(settings: RunSettings) -> None:

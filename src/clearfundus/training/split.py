@@ -30,12 +30,14 @@ def read_groups(path: Path) -> dict[str, str]:
             columns = list(table.fieldnames or ())
             if not {*COLUMNS} <= {*columns}:
                 raise SettingsError(f"{path}: found columns {columns}, expected {list(COLUMNS)}, parted by commas")
-            rows = [tuple(row[name] or "" for name in COLUMNS) for row in table]
+            rows = [(row[COLUMNS[0]], row[COLUMNS[1]]) for row in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(
             f"{path}: cannot be read ({error}); expected a CSV file with columns {' and '.join(COLUMNS)}"
         ) from error
     for name, eye in rows:
+        if not (name and eye):
+            continue  # as good as no row
         if groups.setdefault(name, eye) != eye:
             raise SettingsError(
                 f"{path}: found eyes {groups[name]} and {eye} for {name}; name each file by more of its path"
@@ -106,17 +108,20 @@ def split_by_eye(
 
 
 def refuse_shared_files(sides: Mapping[Side, Sequence[Path]]) -> None:
-    """Refuse a photograph that stands on two sides: what is held out of one would be trained on in the other.
+    """Refuse a photograph that stands there twice: once it might be held out, and once trained on.
 
     Raises:
         SettingsError: If there is one; it names the first.
     """
-    seen: dict[Path, Side] = {}
+    seen: dict[Path, tuple[Side, Path]] = {}
     for side, paths in sides.items():
         for path in paths:
-            before = seen.setdefault(path.resolve(), side)
-            if before != side:
-                raise SettingsError(f"{path}: found among the {before} and the {side} photographs; leave it out of one")
+            before = seen.setdefault(path.resolve(), (side, path))
+            if before != (side, path):
+                raise SettingsError(
+                    f"{path}, of the {side} photographs: found as {before[1]} among the {before[0]} ones, too; "
+                    "leave one of them out"
+                )
 
 
 def refuse_shared_eyes(extra: Sequence[Path], others: Sequence[Path], groups: Mapping[str, str] | None) -> None:

@@ -25,7 +25,7 @@ def read_parameters(kind: type[Kind], found: object, where: str) -> Kind:
         where: What is read, for the message.
 
     Raises:
-        SettingsError: If a field without a default is missing, or one is unknown, of the wrong type or not finite.
+        SettingsError: If a field without a default is missing, or one is unknown, of the wrong type or out of bounds.
     """
     if not isinstance(found, Mapping):
         raise SettingsError(f"{where}: found {found!r}, expected an object with its parameters")
@@ -53,7 +53,8 @@ def _value(hint: Any, found: object, where: str) -> object:
         return float(found)  # type: ignore[arg-type] # a number
     if hint is not float and type(found) is hint:
         return found
-    raise SettingsError(f"{where}: found {found!r}, expected {getattr(hint, '__name__', hint)}, {GREATEST:g} at most")
+    bounds = f" between {-GREATEST:g} and {GREATEST:g}" if hint is float else ""
+    raise SettingsError(f"{where}: found {found!r}, expected {getattr(hint, '__name__', hint)}{bounds}")
 
 
 def _tuple(hints: tuple[Any, ...], found: object, where: str) -> tuple[object, ...]:
