@@ -95,9 +95,7 @@ def test_a_checkpoint_that_was_not_finished_is_none(
     state.step = 2
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", full_disk)  # after the tensors, before the folder gets its name
-        with pytest.raises(
-            TrainingError, match=r"no checkpoint can be written .*no space .*; make room or check"
-        ):
+        with pytest.raises(TrainingError, match=r"no checkpoint can be written .*no space .*; make room or check"):
             save_checkpoint(state, tmp_path, ALONE)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["00000001"]
     # what it left behind is in nobody's way

@@ -145,11 +145,7 @@ def test_a_photograph_on_both_sides_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "eye.png")
     eye, link, other = (tmp_path / f"{name}.png" for name in ("eye", "link", "other"))
     refuse_shared_files({"blurry": [eye], "clear": [other]})
-    with pytest.raises(
-        SettingsError, match=r"link\.png, of the clear .*eye\.png among the blurry ones"
-    ):
+    with pytest.raises(SettingsError, match=r"link\.png, of the clear .*eye\.png among the blurry ones"):
         refuse_shared_files({"blurry": [eye], "clear": [link]})
-    with pytest.raises(
-        SettingsError, match=r"link\.png, of the blurry .*eye\.png among the blurry ones"
-    ):
+    with pytest.raises(SettingsError, match=r"link\.png, of the blurry .*eye\.png among the blurry ones"):
         refuse_shared_files({"blurry": [eye, link], "clear": [other]})
