@@ -112,7 +112,7 @@ def test_what_would_fail_for_all_stops_overlapped_work_too(
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from clearfundus.interfaces import batch
 from clearfundus.interfaces.cli import main
@@ -127,6 +127,7 @@ def slow(photo, method):
 
 batch.choose_workers = lambda method, asked=None: 3
 batch.enhance = slow
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background inherit that it is ignored
 sys.exit(main(["enhance", sys.argv[1], "-o", sys.argv[2] + "/out", "--method", "identity"]))
 """
 
