@@ -57,9 +57,8 @@ def locate(source: str | Path | None, role: str) -> Path:
             raise WeightsError(f"no {role} ships as {source or 'the default'}; give a weights file") from error
     path = Path(source)
     if path.is_dir():
-        raise WeightsError(
-            f"{path}: found a folder, expected a weights file; of a run name {path / f'{role}.safetensors'}"
-        )
+        file = path / f"{role}.safetensors"
+        raise WeightsError(f"{path}: found a folder, expected a weights file; of a run's folder name {file}")
     if not path.is_file():
         known = ", ".join(name for name, one in shipped_weights().items() if role in one.files) or "none"
         raise WeightsError(f"{path}: no such weights file, nor a shipped name; shipped: {known}")
